@@ -1,0 +1,48 @@
+"""What every test shares: no network, no settings from outside, the real models loaded once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+for name in [n for n in os.environ if n.startswith("PINCITE_")]:
+    del os.environ[name]
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    from api.build import build_embedder
+    from api.settings import Settings
+
+    return build_embedder(Settings())
+
+
+@pytest.fixture(scope="session")
+def reader():
+    from api.build import build_reader
+    from api.settings import Settings
+
+    return build_reader(Settings())
+
+
+@pytest.fixture(scope="session")
+def seed_store(tmp_path_factory):
+    """The folder of a store with the five seed articles; tests that write make their own."""
+    from api.indexing import IndexRequest, run_index
+    from api.settings import Settings
+
+    folder = tmp_path_factory.mktemp("seeds") / "store"
+    run_index(IndexRequest((SEEDS,)), Settings(store=folder), print, lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def seed_answerer(seed_store):
+    from api.build import open_answerer
+
+    answerer = open_answerer(seed_store)
+    yield answerer
+    answerer.store.close()

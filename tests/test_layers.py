@@ -1,0 +1,73 @@
+"""Architecture is a test, not a drawing: which package may import which, and where each foreign library lives."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "index": {"index"},
+    "rag": {"rag", "index"},
+    "api": {"api", "rag", "index"},
+}
+ONLY_IN = {
+    "faiss": ("index/vector.py",),
+    "tantivy": ("index/lexical.py",),
+    "openvino": ("index/runtime.py",),
+    "torch": ("index/convert.py",),
+    "transformers": ("index/convert.py",),
+    "sentence_transformers": ("index/convert.py",),
+    "huggingface_hub": ("index/models.py",),
+    "sqlite3": ("index/",),
+    "charset_normalizer": ("index/load.py", "index/decode.py"),
+    "regex": ("index/",),
+    "pathspec": ("index/files.py",),
+    "filelock": ("index/",),
+    "sklearn": ("rag/calibrate.py",),
+    "fastapi": ("api/app.py", "api/schemas.py", "api/problems.py", "api/routes/", "api/pages/"),
+    "starlette": ("api/app.py", "api/problems.py", "api/routes/", "api/pages/"),
+    "uvicorn": ("api/cli/",),
+    "typer": ("api/cli/",),
+    "rich": ("api/cli/",),
+    "pydantic_settings": ("api/settings.py",),
+    "platformdirs": ("api/settings.py",),
+}
+
+
+def imported(source: str) -> set[str]:
+    """The top-level packages that a module imports, inside functions too."""
+    roots = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the layer"
+            roots.add((node.module or "").split(".")[0])
+    return roots
+
+
+def faults(path: str, source: str) -> set[str]:
+    roots = imported(source)
+    wrong_way = (roots & ALLOWED.keys()) - ALLOWED[path.split("/")[0]]
+    strays = {name for name in roots & ONLY_IN.keys() if not path.startswith(ONLY_IN[name])}
+    return wrong_way | strays
+
+
+MODULES = sorted(path.relative_to(ROOT).as_posix() for layer in ALLOWED for path in (ROOT / layer).rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_layer_may(module):
+    assert faults(module, (ROOT / module).read_text("utf-8")) == set()
+
+
+def test_the_check_catches_an_import_against_the_direction_and_one_outside_its_home():
+    assert faults("index/chunk.py", "def f():\n    from rag.answer import Answerer") == {"rag"}
+    assert faults("rag/retrieve.py", "import faiss") == {"faiss"}
+
+
+def test_settings_alone_read_the_environment_variables_of_pincite():
+    readers = [m for m in MODULES if "environ" in (ROOT / m).read_text("utf-8")]
+    # The converter's process is told to stay offline, and passes its environment on.
+    assert set(readers) == {"api/settings.py", "index/convert.py", "index/models.py"}
