@@ -1,0 +1,1 @@
+"""Finds passages: knows texts, vectors and files; nothing of answers or HTTP."""

@@ -1,0 +1,169 @@
+"""The two derived indexes of a store: kept up with SQLite, or made again from it.
+
+Both are only ever changed under the store's lock, at the end of the very transaction that changes the documents: so
+with the new generation a reader finds its indexes too, and until then it uses the view that it has. Each index is
+either exactly what its row in `derived` says (generation and digest), or it is made again; so no crash and no rollback
+between two steps can leave a doubtful one.
+"""
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from index.errors import StoreError
+from index.lexical import LexicalIndex, LexicalView
+from index.manifest import Manifest
+from index.schema import Derived, State, deleted_ids, read_state, term_rows, vector_batches
+from index.vector import VectorView, verify_base, write_base
+
+log = logging.getLogger(__name__)
+
+# The vectors' base is written again once the passages added and deleted since the last exceed FLOOR + SHARE * live.
+# Every generation copies the tail, and writing costs one pass over all rows: the share keeps that at about ten rows
+# written for each one changed, and the tail at 150 MB for a million passages of dimension 384. The floor lets a store
+# of a few hundred passages have a base, so that the small store takes the same road as the large one.
+REBASE_FLOOR = 256
+REBASE_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Both derived indexes at exactly one generation, ready to be searched by any number of threads."""
+
+    generation: int
+    base_generation: int
+    manifest: Manifest
+    documents: int
+    passages: int
+    vectors: VectorView
+    lexical: LexicalView
+
+
+class DerivedIndexes:
+    """Keeps the derived files of one folder. Callers hold the store's lock wherever a method says that it writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lexical = LexicalIndex(folder / "lexical")
+
+    def advance(self, connection: sqlite3.Connection, state: State, view: View | None) -> View:
+        """Return the view of `state`, from an earlier one where there is one. Writes nothing.
+
+        Raises StoreError where a derived index is behind, missing or damaged; `settle` mends that.
+        """
+        if view is not None and view.generation == state.generation:
+            return view
+        if state.lexical.generation != state.generation:
+            raise StoreError(f"{self._folder}: the lexical index is behind; try again")
+        lexical = self._lexical.open(_marker(state), state.lexical.sha256)
+        same_base = view is not None and view.base_generation == state.vectors.generation
+        if view is not None and same_base and view.manifest == state.manifest:
+            vectors, since = view.vectors, view.generation
+        else:
+            vectors, since = self._load_base(state), state.vectors.generation
+        dead = deleted_ids(connection, since)
+        batches = list(vector_batches(connection, since))
+        if batches or len(dead):
+            empty = (np.zeros(0, np.int64), np.zeros((0, state.manifest.embedder.dimension), np.float32))
+            ids, rows = (np.concatenate(parts) for parts in zip(*(batches or [empty]), strict=True))
+            vectors = vectors.advance(ids, rows, dead)
+        documents, passages = connection.execute(
+            "SELECT count(*), coalesce(sum(passages), 0) FROM documents"
+        ).fetchone()
+        if len(vectors) != passages:
+            raise StoreError(f"{self._folder}: {len(vectors)} vectors for {passages} passages; see `pincite doctor`")
+        base_generation = state.vectors.generation
+        return View(state.generation, base_generation, state.manifest, documents, passages, vectors, lexical)
+
+    def settle(self, connection: sqlite3.Connection, distrust: bool = False, rebuild: bool = False) -> None:
+        """Bring both indexes to the store's generation. Writes; inside a transaction, which publishes them.
+
+        `distrust` reads the base again to see whether it is what was written; `rebuild` makes both anew in any case.
+        """
+        state = read_state(connection)
+        added = connection.execute(
+            "SELECT coalesce(sum(passages), 0) FROM documents WHERE generation > ?", (state.vectors.generation,)
+        ).fetchone()[0]
+        removed = connection.execute(
+            "SELECT count(*) FROM deletions WHERE generation > ?", (state.vectors.generation,)
+        ).fetchone()[0]
+        live = connection.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0]
+        rebase = added + removed > REBASE_FLOOR + REBASE_SHARE * live
+        self._settle_lexical(connection, state, rebuild or (rebase and removed > 0))
+        if rebuild or rebase or not self._base_is_there(state, distrust):
+            self._write_base(connection, state)
+        connection.execute("DELETE FROM deletions WHERE generation <= (SELECT min(generation) FROM derived)")
+
+    def sweep(self, connection: sqlite3.Connection) -> None:
+        """Delete the vector files that are no longer used. Writes; after the transaction that replaced them."""
+        kept = self._base(read_state(connection).vectors.generation)
+        for old in self._folder.glob("vectors-*"):
+            if old != kept:
+                old.unlink(missing_ok=True)
+
+    def _settle_lexical(self, connection: sqlite3.Connection, state: State, rebuild: bool) -> None:
+        """Catch up where the files are what the last writer left, else make them anew."""
+        done = state.lexical
+        if done.sha256 and not rebuild and self._lexical.fingerprint() == done.sha256:
+            if done.generation == state.generation:
+                return
+            removed, added = deleted_ids(connection, done.generation), term_rows(connection, done.generation)
+            try:
+                sha256 = self._lexical.update(_marker(state), removed.tolist(), added)
+            except StoreError as error:
+                log.warning("%s: making the lexical index anew (%s)", self._folder, error)
+            else:
+                _record(connection, "lexical", Derived(state.generation, sha256))
+                return
+        elif done.sha256 and not rebuild:
+            log.warning("%s: the lexical index is missing or damaged; making it anew", self._folder)
+        sha256 = self._lexical.rebuild(_marker(state), term_rows(connection, 0))
+        _record(connection, "lexical", Derived(state.generation, sha256))
+
+    def _base_is_there(self, state: State, distrust: bool) -> bool:
+        if not state.vectors.generation:
+            return True
+        try:
+            if distrust:
+                verify_base(self._base(state.vectors.generation), state.vectors.sha256)
+                return True
+        except StoreError as error:
+            log.warning("%s; making it anew", error)
+            return False
+        return self._base(state.vectors.generation).is_file()
+
+    def _write_base(self, connection: sqlite3.Connection, state: State) -> None:
+        path = self._base(state.generation)
+        sha256 = write_base(path, vector_batches(connection, 0), state.manifest.embedder.dimension)
+        _record(connection, "vectors", Derived(state.generation, sha256))
+
+    def _load_base(self, state: State) -> VectorView:
+        dimension = state.manifest.embedder.dimension
+        if not state.vectors.generation:
+            return VectorView.empty(dimension)
+        return VectorView.load(self._base(state.vectors.generation), state.vectors.sha256, dimension)
+
+    def _base(self, generation: int) -> Path:
+        return self._folder / f"vectors-{generation}.faiss"
+
+    def base(self, state: State) -> VectorView:
+        """Return the base alone, as its file holds it (for checking it); raises StoreError if damaged."""
+        return self._load_base(state)
+
+    def lexical(self, state: State) -> LexicalView:
+        """Return the lexical index as its files hold it (for checking it); raises StoreError if damaged."""
+        return self._lexical.open(_marker(state), state.lexical.sha256)
+
+
+def _marker(state: State) -> str:
+    """Return what tells this state's lexical index from any other, another store's included."""
+    return f"{state.store_id}:{state.generation}"
+
+
+def _record(connection: sqlite3.Connection, name: str, derived: Derived) -> None:
+    connection.execute(
+        "UPDATE derived SET generation = ?, sha256 = ? WHERE name = ?", (derived.generation, derived.sha256, name)
+    )

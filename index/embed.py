@@ -1,0 +1,71 @@
+"""Texts -> unit vectors, by a converted sentence-transformers model."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.runtime import PRECISION, ConvertedModel
+from index.types import EmbedderInfo
+
+
+class Embedder:
+    """The default `Encoder` (see `index.types`): MiniLM or whatever sentence-transformers model was converted."""
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        """Load a converted model (`index.models.converted`)."""
+        self._model = ConvertedModel(folder, threads)
+        self._specials = self._model.tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._prefix_tokens = self._count(self._model.card.passage_prefix)
+
+    def _count(self, text: str) -> int:
+        return len(self._model.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @property
+    def info(self) -> EmbedderInfo:
+        """Return what a store's manifest records."""
+        card = self._model.card
+        return EmbedderInfo(
+            name=card.name,
+            revision=card.revision,
+            sha256=card.sha256,
+            dimension=card.dimension,
+            pooling=card.pooling,
+            prefix=f"{card.query_prefix}|{card.passage_prefix}",
+            precision=PRECISION,
+        )
+
+    @property
+    def window(self) -> int:
+        """Return the most tokens a passage may have; special tokens and the model's prefix are already taken off."""
+        return self._model.card.window - self._specials - self._prefix_tokens
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Return each token's (start, end) in characters of `text`, in order."""
+        return [(start, end) for start, end in self._model.tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        """Return one unit row, shape (dimension,). A query longer than the window is cut at it."""
+        text = self._model.card.query_prefix + text
+        spans = self.token_spans(text)
+        room = self._model.card.window - self._specials
+        if len(spans) > room:
+            text = text[: spans[room - 1][1]]
+        row: NDArray[np.float32] = self._encode([text])[0]
+        return row
+
+    def encode_passages(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return unit rows, shape (len(texts), dimension); an empty list gives (0, dimension).
+
+        Raises ValueError if a text has more tokens than `window`.
+        """
+        return self._encode([self._model.card.passage_prefix + text for text in texts])
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        rows = np.zeros((len(texts), self._model.card.dimension), np.float32)
+        for position, (row,) in self._model.run(self._model.tokenizer.encode_batch(texts)):
+            rows[position] = row
+        lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit = np.zeros_like(rows)
+        np.divide(rows, lengths, out=unit, where=lengths > 0)
+        return unit

@@ -1,0 +1,203 @@
+"""Matching terms (BM25): the only import of tantivy.
+
+Tantivy counts deleted passages in its statistics until it merges them away, so scores drift a little with deletions;
+the store bounds that by writing the folder anew (`rebuild`) whenever it rewrites the vectors after deletions.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tantivy import Document, Filter, Index, Occur, Query, SchemaBuilder, TextAnalyzerBuilder, Tokenizer
+
+from index.errors import StoreError
+
+ANALYZER = "pincite_english_1"  # the number changes with the filters below; an index of another is rebuilt
+LONGEST_TERM = 40  # bytes; what is longer is noise (hashes, base64), by Tantivy's own default
+HEAP = 64_000_000  # bytes a writer collects before it writes a segment
+DECIMALS = 4  # Tantivy adds the terms' float32 scores in no fixed order; beyond this equal texts may differ
+
+_analyzer = (
+    TextAnalyzerBuilder(Tokenizer.simple())
+    .filter(Filter.lowercase())
+    .filter(Filter.ascii_fold())
+    .filter(Filter.remove_long(LONGEST_TERM))
+    .filter(Filter.stemmer("english"))
+    .build()
+)
+
+
+def terms(text: str) -> list[str]:
+    """Return the distinct terms of a text, in order of first appearance: folded to lower-case ASCII and stemmed."""
+    return list(dict.fromkeys(_analyzer.analyze(text)))
+
+
+class LexicalView:
+    """An immutable state of the index. Searching needs no lock."""
+
+    def __init__(self, path: Path, searcher: Any, schema: Any) -> None:  # noqa: ANN401 (tantivy has no types here)
+        self._path, self._searcher, self._schema = path, searcher, schema
+
+    def search(self, text: str, k: int, allowed: Iterable[str] | None = None) -> list[tuple[int, float]]:
+        """Return at most `k` (passage_id, BM25) pairs that share a term with `text`, best first; ties by id.
+
+        `text` is plain words, never a query language. `allowed`, where given, are the only document ids ranked.
+        Raises ValueError if `k` < 1.
+        """
+        if k < 1:
+            raise ValueError(f"need k >= 1, got {k}")
+        wanted = terms(text)
+        if not wanted:
+            return []
+        query = _any_of(self._schema, wanted)
+        if allowed is not None:
+            inside = Query.term_set_query(self._schema, "document_id", sorted(allowed))
+            query = Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(inside, 0.0))])
+        with _trouble(self._path):
+            return self._best(query, k)
+
+    def _best(self, query: Any, k: int) -> list[tuple[int, float]]:  # noqa: ANN401 (tantivy has no types here)
+        """Fetch until what ties with the last one wanted is there too, for Tantivy breaks ties its own way."""
+        fetch = k + 1
+        while True:
+            hits = [(round(score, DECIMALS), address) for score, address in self._searcher.search(query, fetch).hits]
+            if len(hits) < fetch or hits[-1][0] < hits[k - 1][0]:
+                break
+            fetch *= 2
+        ids = self._searcher.fast_field_values("passage_id", [address for _, address in hits])
+        found = [(int(passage_id), score) for passage_id, (score, _) in zip(ids, hits, strict=True)]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def ids(self) -> list[int]:
+        """Return the ids of all passages, ascending (for checking the index)."""
+        with _trouble(self._path):
+            hits = self._searcher.search(Query.all_query(), max(1, self._searcher.num_docs)).hits
+            found = self._searcher.fast_field_values("passage_id", [address for _, address in hits])
+        return sorted(int(passage_id) for passage_id in found if passage_id is not None)
+
+
+class LexicalIndex:
+    """The folder that Tantivy keeps. Changing it needs the store's lock; opening it does not."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._digests: dict[tuple[str, int, int, int], bytes] = {}  # Tantivy never changes a file, it makes another
+
+    def open(self, marker: str, sha256: str) -> LexicalView:
+        """Return a view of the state `marker`; raises StoreError unless its files are the ones that were written."""
+        with _trouble(self._path):
+            if self.fingerprint() != sha256:
+                raise StoreError(f"{self._path}: not the bytes that were written; run `pincite doctor --repair`")
+            index = _registered(Index.open(str(self._path)))
+            index.config_reader("manual")
+            index.reload()
+            searcher = index.searcher()
+            # A writer may have been here since the files were read.
+            if not searcher.search(_marked(index.schema, marker), 1).hits:
+                raise StoreError(f"{self._path}: holds another generation than {marker}; try again")
+            return LexicalView(self._path, searcher, index.schema)
+
+    def update(self, marker: str, removed: Iterable[int], added: Iterable[tuple[int, str, str]]) -> str:
+        """Remove and add passages, (id, document_id, text) each, as one commit; return the new fingerprint."""
+        with _trouble(self._path):
+            _commit(_registered(Index.open(str(self._path))), marker, removed, added)
+        return self.fingerprint()
+
+    def rebuild(self, marker: str, added: Iterable[tuple[int, str, str]]) -> str:
+        """Write the folder anew with these passages alone; return its fingerprint."""
+        partial = self._path.with_suffix(".partial")
+        with _trouble(self._path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            _commit(_registered(Index(_schema(), path=str(partial))), marker, (), added)
+            shutil.rmtree(self._path, ignore_errors=True)
+            partial.rename(self._path)
+        return self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """Return one sha256 over the files that the last commit names; "" where they are not all there."""
+        try:
+            meta = (self._path / "meta.json").read_bytes()
+            segments = {
+                entry["segment_id"].replace("-", ""): entry["deletes"] for entry in json.loads(meta)["segments"]
+            }
+            files = [file for file in sorted(self._path.iterdir()) if _is_of(segments, file.name)]
+            digests = {file: self._digest(file) for file in files}
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        whole = hashlib.sha256(meta)
+        for file, digest in digests.items():
+            whole.update(file.name.encode() + b"\0" + digest)
+        return whole.hexdigest()
+
+    def _digest(self, file: Path) -> bytes:
+        """Return the sha256 of a file, read again only where it seems another one."""
+        facts = file.stat()
+        key = (file.name, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        if key not in self._digests:
+            with file.open("rb") as opened:
+                self._digests[key] = hashlib.file_digest(opened, "sha256").digest()
+        return self._digests[key]
+
+
+def _is_of(segments: dict[str, dict[str, int] | None], name: str) -> bool:
+    """Tell whether a file belongs to these segments: `<segment>.<part>`, or `<segment>.<opstamp>.del`."""
+    segment, _, part = name.partition(".")
+    if segment not in segments:
+        return False
+    deletes = segments[segment]
+    return not part.endswith(".del") or (deletes is not None and part == f"{deletes['opstamp']}.del")
+
+
+def _schema() -> Any:  # noqa: ANN401 (tantivy has no types here)
+    builder = SchemaBuilder()
+    builder.add_integer_field("passage_id", indexed=True, fast=True)
+    builder.add_text_field("document_id", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("marker", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("body", tokenizer_name=ANALYZER, index_option="freq")
+    return builder.build()
+
+
+def _registered(index: Any) -> Any:  # noqa: ANN401 (tantivy has no types here)
+    index.register_tokenizer(ANALYZER, _analyzer)
+    return index
+
+
+def _commit(index: Any, marker: str, removed: Iterable[int], added: Iterable[tuple[int, str, str]]) -> None:  # noqa: ANN401
+    writer = index.writer(HEAP, 1)  # one thread: the same passages always make the same segments
+    for passage_id in removed:
+        writer.delete_documents_by_term("passage_id", int(passage_id))
+    for passage_id, document_id, text in added:
+        writer.add_document(Document(passage_id=passage_id, document_id=document_id, body=text))
+    # The marker is a document of its own in the same commit: so an index always knows which generation it holds.
+    writer.delete_documents_by_term("marker", "any")
+    writer.add_document(Document(marker=["any", f"{ANALYZER}:{marker}"]))
+    writer.commit()
+    # Merging drops deleted passages from the statistics: it must be over before anyone asks.
+    writer.wait_merging_threads()
+
+
+def _marked(schema: Any, marker: str) -> Any:  # noqa: ANN401 (tantivy has no types here)
+    return Query.term_query(schema, "marker", f"{ANALYZER}:{marker}", "basic")
+
+
+def _any_of(schema: Any, wanted: list[str]) -> Any:  # noqa: ANN401 (tantivy has no types here)
+    return Query.boolean_query([(Occur.Should, Query.term_query(schema, "body", term, "freq")) for term in wanted])
+
+
+@contextmanager
+def _trouble(path: Path) -> Iterator[None]:
+    """Turn whatever Tantivy raises into a StoreError."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{path}: {error}; run `pincite doctor --repair`") from error
+    except BaseException as error:
+        # A panic in Rust comes as a BaseException of a class that no module exports.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise StoreError(f"{path}: {error}; run `pincite doctor --repair`") from error

@@ -1,0 +1,66 @@
+"""Bytes of a file -> Document, by the kind of file that its name tells."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import PurePath
+
+from index.decode import decode
+from index.errors import Rejected
+from index.marks import find_marks
+from index.metadata import find_metadata
+from index.types import Document
+
+Loader = Callable[[str, bytes], Document]
+
+_INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
+
+
+def supported(path: str | PurePath) -> bool:
+    """Tell by its suffix whether a file is of a kind that can be loaded."""
+    return PurePath(path).suffix.lower() in _LOADERS
+
+
+def load_bytes(source: str, data: bytes) -> Document:
+    """Return the document that the bytes of the file `source` hold, with its marks and metadata.
+
+    Raises Rejected, with the reason, if the kind is not supported, the bytes are not text, or there is no text.
+    """
+    suffix = PurePath(source).suffix.lower()
+    if suffix not in _LOADERS:
+        known = ", ".join(sorted(_LOADERS))
+        raise Rejected(
+            f"{source}: files of type {suffix or '(no suffix)'} are not supported; convert it to one of {known}"
+        )
+    return _LOADERS[suffix](source, data)
+
+
+def _load_plain(source: str, data: bytes) -> Document:
+    return _load_text(source, data, "text/plain")
+
+
+def _load_markdown(source: str, data: bytes) -> Document:
+    return _load_text(source, data, "text/markdown")
+
+
+def _load_text(source: str, data: bytes, media_type: str) -> Document:
+    text, encoding, bom_bytes = decode(source, data)
+    if not text.strip().strip(_INVISIBLE):
+        raise Rejected(f"{source}: no text (the file is {'blank' if data else 'empty'}); fill it or exclude it")
+    marks = find_marks(text)
+    return Document(
+        source=source,
+        text=text,
+        sha256=hashlib.sha256(data).hexdigest(),
+        encoding=encoding,
+        bom_bytes=bom_bytes,
+        media_type=media_type,
+        marks=marks,
+        metadata=find_metadata(text, marks, front_matter=media_type == "text/markdown"),
+    )
+
+
+_LOADERS: dict[str, Loader] = {
+    ".txt": _load_plain,
+    ".md": _load_markdown,
+    ".markdown": _load_markdown,
+}

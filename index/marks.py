@@ -1,0 +1,258 @@
+"""Boilerplate of scraped articles: spans to mark, by rules about whole lines. Nothing is ever removed.
+
+Precision first: a rule matches a whole line, or a paragraph that opens with words only a notice opens with.
+"""
+
+import re
+from dataclasses import dataclass
+
+from index.dates import find_date
+from index.offsets import line_spans
+from index.types import Mark
+
+_LONGEST = 5_000  # characters; a longer line is text
+_LINK = re.compile(r"!?\[((?:[^\[\]\\]|\\.)*)\]\([^()\s]*(?:\([^()\s]*\))?[^()]*\)")
+_MARKUP = re.compile(r"\*\*|__|\\(?=[^\w\s])|^\s*#{1,6}\s+|^\s*>\s+")
+_BULLET = re.compile(r"[-*+•–]\s|\d{1,2}[.)]\s")
+
+_NETWORKS = (
+    "Twitter|Facebook|X|LinkedIn|WeChat|Weibo|WhatsApp|Telegram|Instagram|YouTube|Reddit|Pinterest|Threads|Mastodon"
+    "|Bluesky|TikTok|Flipboard"
+)
+_LANGUAGES = "中文|双语|雙語|English|Fran[cç]ais|Espa[nñ]ol|Deutsch|Русский|العربية|日本語|한국어|Portugu[eê]s|Italiano"
+_SHARE_WORD = (
+    rf"Share|Tweet|Print|Bookmark|E-?mail|Comments?|\d+ Comments?|\d+ Comment\(s\)|Copy link|Pin it|Save|{_NETWORKS}"
+)
+
+
+def _line(*patterns: str) -> re.Pattern[str]:
+    """Return a pattern for a whole line that matches any of the given ones, whatever its case."""
+    return re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
+
+
+_NAVIGATION = _line(
+    r"(You are here:?\s*)?(Home|Front page|Startseite|Accueil|Inicio|Главная|首页)"
+    r"(\s*[/>»›|→]\s*[^/>»›|→.]{1,40}){1,6}",
+    rf"(Global|International|U\.?S\.?|UK|Asia|Europe|Africa)\s+Edition\s*[A-Z\s|/]*(\s*[|/·]?\s*({_LANGUAGES}))*",
+    rf"({_LANGUAGES})(\s*[|/·,]?\s*({_LANGUAGES}))+",
+    r"External links",
+    r"Set ?up an account with your affiliations in order to access resources via your .{1,40}proxy server",
+    r"Through your library",
+    r"Skip to (main )?(content|navigation)",
+    r"Jump to (navigation|content|search)",
+    r"Toggle navigation",
+    r"Back to (the )?top",
+    r"Advertisement",
+    r"(Next|Previous) (article|post|story|page)( [»›→])?|Log ?in|Sign (in|up)|(Log|Sign) in / (Register|Sign up)",
+)
+_LABELLED_LINKS = re.compile(
+    r"(Regions?|Topics?|Tags?|Categor(y|ies)|Themes?|Sections?|Filed under|Posted in|Keywords?)\s*:", re.I
+)
+_SHARE = _line(
+    rf"(Follow|Like|Join|Find)( us)?( on)?( ({_NETWORKS}|and|or|&))+( to join the conversation)?[.!]?",
+    r"(Adjust )?(Font|Text) size\s*:?[\sA+\-|]*",
+    r"(\w+ ){0,3}App Downloads?|Download (our|the) (\w+ ){0,2}app( now| today)?[.!]?|Get the app",
+    r"Comment on .{1,60} (on|at) (our|the) .{0,20}page",
+    r"Become a (member|subscriber|supporter|patron) of .{1,60}",
+    r"(Subscribe to|Sign up for) (our|the) ((free|daily|weekly) )*newsletters?[.!]?",
+    r"(Copy|Export|Download)?\s*(BIBTEX|citation)|Cite this (article|paper|page)|Copy\s+BIBTEX",
+    rf"Share (this|on)( (article|page|post|story))?[ :-]*((with|via|on|by) )?({_NETWORKS}|E-?mail|,|/|and|or|\s)*",
+)
+_SHARE_TOKENS = re.compile(rf"(?:(?:{_SHARE_WORD})(?:[\s\-/|·,&]|and\b)*)+", re.IGNORECASE)
+_SHARE_PREFIX = re.compile(
+    r"(?:\d+ Comment(?:\(s\)|s)?\s*)?(?:(?:Print|E-?mail|Share|Tweet|Bookmark)(?:[\s\-/|·,&]|and\b)*){2,}",
+    re.IGNORECASE,
+)
+_RELATED_HEADING = _line(
+    r"Similar (books and )?articles",
+    r"Related (articles|stories|content|posts|topics|news|reading|links)",
+    r"You (may|might) also (like|be interested in)",
+    r"Most (viewed|read|popular|shared|commented|e-?mailed)( (in|this|today)\b.{0,20})?",
+    r"Trending( now| stories| topics)?",
+    r"Popular (posts|articles|stories)",
+    r"More (articles|stories|news|posts)( (from|on|in|by)\b.{0,40})?",
+    r"More (on this|like this|from this author)",
+    r"Recommended( for you| stories| articles)",
+    r"Latest (news|stories|articles|posts)",
+    r"Editor[’']?s[’']? (picks|choice)",
+    r"What to read next",
+    r"Read (next|also)",
+    r"See also",
+    r"Up next",
+    r"Don[’']t miss",
+)
+_RELATED_LINE = _line(
+    r"(More )?Articles by:.{0,80}",
+    r"(Read more|Read also|Also read|See also|Related( stor(y|ies)| articles?)?)\s*:.{1,150}(?<![.!?])",
+)
+_REFERENCE = re.compile(
+    r"(?:^|[.\s])\S.{0,200}\s[-–]\s(1[5-9]|20)\d\d\s[-–]\s.{3,}|\(?(1[5-9]|20)\d\d\)?[^.]{0,80}:\d+[-–]\d+\.?$"
+)
+_LICENCE = _line(
+    r"(Copyright\s*)?(©\s*(copyright|by |\d{4}|(?-i:[A-Z]))|\(c\)\s*(copyright|(1[89]|20)\d\d)).*",
+    r"Copyright\s*(©|\(c\)|(by )?(1[89]|20)\d\d\s*[-–,.]).*|Copyright\s+(1[89]|20)\d\d(\s+[\w.,&' -]{0,60})?",
+    r"(.{0,120}[.;,|]\s*)?All rights reserved[.!]?",
+    r"Disclaimer\s*:.*",
+    r"(For )?(Media|Press) (inquiries|enquiries|contacts?)\s*:.{0,200}",
+    r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*:?\s*[\dA-Z-]*\d[\dA-Z-]*",
+    r"(Business |Company )?Registration (number|no\.?)\s*:?\s*[\w-]*\d[\w-]*",
+    r".{0,10}ICP\s?[备证备].{0,40}|.{0,2}公网安备.{0,40}",
+    r"(The )?(views|opinions)\b.{0,150}\b(do not|don[’']t) necessarily (reflect|represent)\b.{0,200}",
+    r"(Opinion|Op-ed|Guest) (articles|pieces|columns|posts)\b.{0,40}\breflect the (views|opinions) "
+    r"of (their|the) authors?\b.{0,120}",
+    r"The contents? of this (article|site|page|post)\b.{0,60}\b(sole responsibility|may not be).*",
+    r".{0,120}copyrighted material the use of which has not (always )?been specifically authori[sz]ed.*",
+    r"This (article|story|work|post) (is|was|has been) (re)?(published|licensed|printed|posted|"
+    r"distributed) (here )?(under|with (the )?permission|from .{1,80} under)\b.{0,250}",
+    r"(Licensed|Published|Available) under (a |the )?(Creative Commons|CC[ -]BY).{0,150}",
+    r"(No part of this|This (material|content|publication|website)|Reproduction|Any "
+    r"reproduction)\b.{0,200}\b(permission|consent|authori[sz]ation|prohibited)\b.{0,100}",
+)
+_STATISTICS = _line(
+    r"(Upload a copy of this work\s+)?Papers currently archived\s*:\s*[\d,.]+",
+    r"(Page ?views|Views|Downloads|Hits|Shares|Total (views|downloads))\s*:\s*[\d,.]+\s?[km]?",
+    r"[\d,.]+\s?[km]? (page ?views|views|downloads|reads|shares|hits)",
+    r"Added to PP( index)?|\d[\d,]* \(#[\d,]+\)|Historical graph of downloads|How can I increase my downloads\?",
+    r"Citations of this work",
+    r"References found in this work",
+    r"No (citations|references) found\.?",
+    r"Add more (citations|references)",
+    r"\d{1,3}[ -]min(ute)?s?[ -]read",
+)
+_PERIOD = re.compile(r"\d{1,3} (months?|days?|weeks?|hours?|years?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line that is not blank: its span without the whitespace around it, its words without markup, its bare text."""
+
+    start: int
+    end: int
+    raw: str
+    plain: str
+    after_blank: bool
+
+
+def find_marks(text: str) -> tuple[Mark, ...]:
+    """Return the spans of `text` that are not part of the article, in order and without overlap.
+
+    Labels: navigation, share, related, licence, statistics. Marks of one label with only whitespace between are one.
+    """
+    lines = _lines(text)
+    labels: list[str | None] = [_label(line) for line in lines]
+    _add_lists(lines, labels)
+    _add_periods(lines, labels)
+    found = [_mark(line, label) for line, label in zip(lines, labels, strict=True)]
+    return tuple(_joined(text, [mark for mark in found if mark]))
+
+
+def plain_line(raw: str) -> str:
+    """Return a line's words: Markdown links replaced by their text, emphasis, headings' marks and escapes removed."""
+    return _MARKUP.sub("", _LINK.sub(r"\1", raw)).strip(" \t\xa0*_")
+
+
+def share_prefix(raw: str) -> int:
+    """Return how many characters of share buttons come before the publisher and date that share a line with them."""
+    buttons = _SHARE_PREFIX.match(raw)
+    if not buttons or buttons.end() == len(raw) or not find_date(raw[buttons.end() :]):
+        return 0
+    return buttons.end()
+
+
+def _lines(text: str) -> list[_Line]:
+    lines = []
+    after_blank = True
+    for first, last in line_spans(text):
+        if first == last:
+            after_blank = True
+            continue
+        if last - first > _LONGEST:
+            start, end, raw = first, last, ""
+        else:
+            whole = text[first:last]
+            raw = whole.strip()
+            start = first + len(whole) - len(whole.lstrip())
+            end = start + len(raw)
+        if start < end:
+            lines.append(_Line(start, end, raw, plain_line(raw), after_blank))
+        after_blank = start == end
+    return lines
+
+
+def _label(line: _Line) -> str | None:
+    plain = line.plain
+    if not plain:
+        return None
+    if _LICENCE.fullmatch(plain):
+        return "licence"
+    if len(plain) > 300:
+        return None
+    if _NAVIGATION.fullmatch(plain) or _links_only(line.raw):
+        return "navigation"
+    if _SHARE.fullmatch(plain) or _is_share_bar(plain) or share_prefix(line.raw):
+        return "share"
+    if _RELATED_LINE.fullmatch(plain):
+        return "related"
+    return "statistics" if _STATISTICS.fullmatch(plain) else None
+
+
+def _links_only(raw: str) -> bool:
+    """Tell whether the line is a label ("Tags:") and nothing but links."""
+    label = _LABELLED_LINKS.match(raw)
+    return bool(label) and "](" in raw and not _LINK.sub("", raw[label.end() if label else 0 :]).strip(" ,;|/·*")
+
+
+def _is_share_bar(plain: str) -> bool:
+    if not _SHARE_TOKENS.fullmatch(plain):
+        return False
+    buttons = re.findall(_SHARE_WORD, plain, re.IGNORECASE)
+    return len(buttons) > 1 or plain in ("Share", "Tweet")
+
+
+def _add_lists(lines: list[_Line], labels: list[str | None]) -> None:
+    """Label the headings of related-article lists and the list under each, up to the end of its block."""
+    for at, line in enumerate(lines):
+        if labels[at] or not _RELATED_HEADING.fullmatch(line.plain.rstrip(" :")):
+            continue
+        last = at
+        while last + 1 < len(lines) and not labels[last + 1] and _is_item(lines[last + 1], first=last == at):
+            last += 1
+        # Prose under such words is the article's own chapter.
+        if last > at or at + 1 == len(lines) or labels[at + 1]:
+            labels[at : last + 1] = ["related"] * (last + 1 - at)
+
+
+def _is_item(line: _Line, first: bool) -> bool:
+    listed = bool(_BULLET.match(line.raw)) or bool(_LINK.fullmatch(line.raw.strip("*_ ")))
+    if not listed and line.after_blank and not first:
+        return False
+    if not line.plain or len(line.plain) > 300 or line.raw.startswith("#"):
+        return False
+    if _REFERENCE.search(line.plain):
+        return True
+    return len(line.plain) <= 150 and (listed or not line.plain.endswith((".", "!", ":", ";", ",", ".”", '."')))
+
+
+def _add_periods(lines: list[_Line], labels: list[str | None]) -> None:
+    """Label a bare "6 months" as statistics where it stands beside statistics."""
+    for at, line in enumerate(lines):
+        if not labels[at] and _PERIOD.fullmatch(line.plain):
+            beside = labels[max(0, at - 1)], labels[min(len(labels) - 1, at + 1)]
+            labels[at] = "statistics" if beside == ("statistics", "statistics") else None
+
+
+def _mark(line: _Line, label: str | None) -> Mark | None:
+    if label is None:
+        return None
+    buttons = share_prefix(line.raw) if label == "share" else 0
+    return Mark(line.start, line.start + len(line.raw[:buttons].rstrip()) if buttons else line.end, label)
+
+
+def _joined(text: str, marks: list[Mark]) -> list[Mark]:
+    joined: list[Mark] = []
+    for mark in marks:
+        if joined and joined[-1].label == mark.label and not text[joined[-1].end : mark.start].strip():
+            joined[-1] = Mark(joined[-1].start, mark.end, mark.label)
+        else:
+            joined.append(mark)
+    return joined

@@ -1,0 +1,300 @@
+"""What a text says of itself: title, author, publisher, date, address. Each fact keeps the span that states it.
+
+Only the head of a text, its last lines and its front matter are read, never its prose.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from index.dates import find_date
+from index.front_matter import front_matter_fields, front_matter_span
+from index.marks import plain_line, share_prefix
+from index.offsets import line_spans
+from index.types import Field, Mark, Metadata
+
+_HEAD = 15  # lines with text at the top that are read
+_TAIL = 10  # and at the bottom
+_LONGEST = 300  # characters; a longer line is prose
+
+_H1 = re.compile(r"#\s+(?P<x>.*?)\s*#*")
+_LINK = r"\[(?P<{0}>[^\[\]]+)\]\([^()]*\)"
+_PARTICLES = (
+    "de|da|do|dos|del|della|der|den|di|du|la|le|van|von|vom|zu|zur|bin|bint|ibn|al|el|y|e|and|und|et|of|the|for|&"
+)
+_WORD = r"(?:[^\W\d_a-zß-öø-ÿа-яё][\w'’.&-]*)"
+_PART = rf"(?:{_PARTICLES}|{_WORD}|al-{_WORD}|d['’]{_WORD})"
+_NAME = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:\s+{_PART}){{0,11}}\s+{_WORD})?"
+_NAMES = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:,?\s+{_PART}){{0,30}},?\s+{_WORD})?"
+_LEAD = r"(?:[*_]{0,3}(?:By|Written by|Story by|Words by|Text by|Authors?\s*:)[*_]{0,3}:?[*_]{0,3}\s+)"
+_BYLINE = re.compile(
+    rf"[*_]{{0,3}}(?i:{_LEAD})(?:{_LINK.format('link')}|(?P<name>{_NAMES}))(?P<rest>\s*[*_]{{0,3}}(?:\s*[|·•–—,/-].*)?)"
+)
+_PERSON = re.compile(rf"{_WORD}(?:\s+(?:(?:{_PARTICLES})\s+)?{_WORD}){{1,3}}")
+_PROFILE = re.compile(r"(?:Author[’']?s?[’']? (?:Profile|Bio|Biography)|About the author)\s*:?", re.IGNORECASE)
+_SOURCE = re.compile(
+    rf"(?:Source|Publisher|Published by|Publication|Journal)\s*:\s*(?:{_LINK.format('link')}|(?P<name>{_NAME}))"
+)
+_JOURNAL = re.compile(  # "Human Affairs 30 (2):189-198 (2020)"
+    r"(?P<name>[^\W\d_][\w&:,.’' -]{2,80}?),?\s+\d{1,4}\s*(?:\(\d{1,4}(?:[-–]\d+)?\))?\s*:\s*"
+    r"\d+(?:\s*[-–]\s*\d+)?\s*\((?P<year>\d{4})\)\.?"
+)
+_DATELINE = re.compile(rf"[*_]*(?:{_LINK.format('link')},?|(?P<name>{_NAME})\s*[,|·–—-])\s*")
+_DATED = re.compile(
+    r"[*_]*(?:(?:First )?(?:Published|Posted|Date|Updated|Last updated|Last modified)(?: on| "
+    r"at)?\s*:?\s*)?(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,?\s+)?",
+    re.IGNORECASE,
+)
+_AFTER_DATE = re.compile(
+    r"[\s,T|]*(?:at )?(?:\d\d?[:.]\d\d(?:[:.]\d\d)?\s*(?:[ap]\.?m\.?)?\s*(?:Z|UTC|GMT|[A-Z]{2,4}|"
+    r"[+-]\d\d:?\d\d)?)?[\s*_.)]*",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"(?:URL|Link|Original(?: article)?|Source|Permalink|Canonical|Retrieved "
+    r"from)\s*:\s*(?:\[[^\[\]]*\]\(|<)?(?P<x>https?://[^\s<>()]+(?:\([^\s<>()]*\)[^\s<>()]*)*)[>)]?",
+    re.IGNORECASE,
+)
+_AFFILIATION = re.compile(r"Universit|Institut|Department|College|Cent(?:er|re)\b|School|Academy|@", re.IGNORECASE)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Capitalised lines that are no names.
+_NO_PERSON = _words(
+    "introduction summary abstract overview background chapter part section contents preface foreword notes findings "
+    "history news times daily post review journal press agency street ingredients instructions method results "
+    "discussion conclusion references appendix report update opinion editorial world business sports the a an"
+)
+# Cities that stand alone in a news agency's dateline (after the Associated Press Stylebook): places, not publishers.
+_CITIES = _words(
+    "amsterdam athens atlanta baghdad bangkok beijing beirut berlin boston brussels cairo chicago copenhagen dallas "
+    "denver detroit dublin geneva havana helsinki houston istanbul jakarta jerusalem johannesburg kabul kyiv lisbon "
+    "london madrid manila miami milan montreal moscow mumbai munich nairobi oslo paris prague rome seoul shanghai "
+    "singapore stockholm sydney tehran tokyo toronto vienna warsaw washington zurich"
+) | {
+    "hong kong",
+    "los angeles",
+    "mexico city",
+    "new delhi",
+    "new york",
+    "san francisco",
+    "rio de janeiro",
+    "united nations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int  # of `raw` in the text
+    raw: str  # without whitespace around it
+    marked: bool
+    after_blank: bool
+
+    def field(self, first: int, last: int, value: str | None = None) -> Field:
+        """Return the fact stated at `first:last` of the line."""
+        return Field(value or self.raw[first:last], self.start + first, self.start + last)
+
+
+def find_metadata(text: str, marks: Sequence[Mark], front_matter: bool = False) -> Metadata:
+    """Return what `text` states of itself; a fact that it does not state is None.
+
+    Of title, author, publisher, language and url the value is the span's text; `published` is the ISO form of it.
+    `front_matter`: whether a YAML block at the very top, which then goes before all else, may be there.
+    """
+    block = front_matter_span(text) if front_matter else None
+    stated = front_matter_fields(text, block) if block else Metadata()
+    lines = _lines(text, marks, block[1] if block else 0)
+    head = [line for line in lines if not line.marked][:_HEAD]
+    tail = [line for line in lines[-_TAIL:] if not line.marked]
+    title, at = _title(head)
+    found = Metadata(
+        title=title,
+        author=_author(head, at) or _profile(lines),
+        publisher=_source(head + tail) or _publisher(head),
+        published=_published(head),
+        url=_first(_ADDRESS, head + tail),
+    )
+    return replace(found, **dict(stated.items()))
+
+
+def _lines(text: str, marks: Sequence[Mark], first: int) -> list[_Line]:
+    """Return the lines with text from `first` on; share buttons before a publisher and date are cut off."""
+    lines: list[_Line] = []
+    pending = list(reversed(marks))
+    after_blank = True
+    for start, end in line_spans(text):
+        if start == end:
+            after_blank = True
+            continue
+        raw = text[start : min(end, start + 2 * _LONGEST)].strip()
+        if start < first or not raw:
+            after_blank = True
+            continue
+        at = text.index(raw[0], start)
+        at += share_prefix(raw)
+        raw = text[at : min(end, at + 2 * _LONGEST)].rstrip()
+        at, raw = at + len(raw) - len(raw.lstrip()), raw.strip()
+        while pending and pending[-1].end <= at:
+            pending.pop()
+        lines.append(_Line(at, raw, bool(pending) and pending[-1].start <= at, after_blank))
+        after_blank = False
+    return lines
+
+
+def _title(head: list[_Line]) -> tuple[Field | None, int]:
+    """Return the title and its place in `head` (-1 where there is none)."""
+    for at, line in enumerate(head):
+        if (found := _H1.fullmatch(line.raw)) and found["x"]:
+            return _without_markup(line, *found.span("x")), at
+    for at, line in enumerate(head[:3]):
+        if _states_origin(line):
+            continue
+        if _looks_like_title(line, head[at + 1] if at + 1 < len(head) else None):
+            return _without_markup(line, 0, len(line.raw)), at
+        break
+    return None, -1
+
+
+def _states_origin(line: _Line) -> bool:
+    return bool(
+        _BYLINE.fullmatch(line.raw) or _date_in(line) or _SOURCE.fullmatch(line.raw) or _ADDRESS.fullmatch(line.raw)
+    )
+
+
+def _looks_like_title(line: _Line, following: _Line | None) -> bool:
+    plain = plain_line(line.raw)
+    if following is None or not any(char.isalpha() for char in plain) or plain[0].islower():
+        return False
+    if len(plain) > 150 or len(plain.split()) > 25 or re.match(r"[-*+|>]\s|\d+[.)]\s|```|https?:|[|<]|---", line.raw):
+        return False
+    if plain.endswith((".", ";", ",", ":", "。", '."', ".”")) and not re.search(r"\b(?:\w\.){2,}$|\.\.\.$", plain):
+        return False
+    if re.fullmatch(r"=+|-+", following.raw):  # an underlined heading
+        return True
+    if following.after_blank or _states_origin(following) or _PERSON.fullmatch(following.raw):
+        return True
+    # The next line stands right below: a title is clearly shorter than the paragraph it heads, a wrapped line is not.
+    return not following.raw[0].islower() and len(line.raw) < 0.6 * len(following.raw)
+
+
+def _without_markup(line: _Line, first: int, last: int) -> Field:
+    while True:
+        part = line.raw[first:last]
+        if link := re.fullmatch(_LINK.format("x"), part):
+            first, last = first + link.start("x"), first + link.end("x")
+        elif emphasis := re.fullmatch(r"(\*{1,3}|_{1,3})(?P<x>[^*_\s](?:.*[^*_\s])?)\1", part):
+            first, last = first + emphasis.start("x"), first + emphasis.end("x")
+        else:
+            return line.field(first, last)
+
+
+def _author(head: list[_Line], title_at: int) -> Field | None:
+    for line in head:
+        found = _BYLINE.fullmatch(line.raw)
+        if found and len(line.raw) <= _LONGEST and not line.raw.endswith((".", "?", "!")):
+            group = "link" if found["link"] else "name"
+            return line.field(*found.span(group))
+    at = title_at + 1
+    if title_at < 0 or at >= len(head) or not _is_person(head[at].raw):
+        return None
+    following = head[at + 1] if at + 1 < len(head) else None
+    supported = following and (_date_in(following) or _AFFILIATION.search(following.raw) or _is_prose(following.raw))
+    return head[at].field(0, len(head[at].raw)) if supported else None
+
+
+def _is_person(raw: str) -> bool:
+    words = raw.lower().replace("-", " ").split()
+    return (
+        bool(_PERSON.fullmatch(raw))
+        and len(raw) <= 40
+        and not _NO_PERSON.intersection(words)
+        and raw.lower() not in _CITIES
+    )
+
+
+def _is_prose(raw: str) -> bool:
+    return len(raw) >= 80 and bool(re.search(r"[.!?]['\"”’)]?(\s|$)", raw))
+
+
+def _profile(lines: list[_Line]) -> Field | None:
+    for line, following in itertools.pairwise(lines):
+        if _PROFILE.fullmatch(plain_line(line.raw)) and _is_person(following.raw):
+            return following.field(0, len(following.raw))
+    return None
+
+
+def _source(lines: list[_Line]) -> Field | None:
+    for line in lines:
+        if (found := _SOURCE.fullmatch(line.raw)) and len(line.raw) <= 80:
+            return line.field(*found.span("link" if found["link"] else "name"))
+    return None
+
+
+def _publisher(head: list[_Line]) -> Field | None:
+    for line in head:
+        if journal := _JOURNAL.fullmatch(line.raw):
+            return line.field(*journal.span("name"))
+        if byline := _BYLINE.fullmatch(line.raw):
+            if found := _byline_publisher(line, byline.start("rest")):
+                return found
+        elif found := _dateline_publisher(line):
+            return found
+    return None
+
+
+def _byline_publisher(line: _Line, first: int) -> Field | None:
+    """Return the part of "By X | Publisher | date" that is only a name; a byline without a date names none."""
+    if not find_date(line.raw, first):
+        return None
+    for part in re.finditer(r"[^|]+", line.raw[first:]):
+        name = re.fullmatch(rf"\s*(?P<x>{_NAME})\s*", part.group())
+        if name and not find_date(part.group()):
+            return line.field(first + part.start() + name.start("x"), first + part.start() + name.end("x"))
+    return None
+
+
+def _dateline_publisher(line: _Line) -> Field | None:
+    found = _DATELINE.match(line.raw)
+    if not found or not _is_date(line.raw, found.end()):
+        return None
+    group = "link" if found["link"] else "name"
+    return None if found[group].lower() in _CITIES else line.field(*found.span(group))
+
+
+def _published(head: list[_Line]) -> Field | None:
+    found = [field for line in head if (field := _date_in(line))]
+    return found[0] if found else None
+
+
+def _date_in(line: _Line) -> Field | None:
+    """Return the date of a line that is a date, a dateline, a byline or a journal reference; None for other lines."""
+    raw = line.raw
+    if len(raw) > _LONGEST:
+        return None
+    if journal := _JOURNAL.fullmatch(raw):
+        return line.field(*journal.span("year"))
+    if (byline := _BYLINE.fullmatch(raw)) and (date := find_date(raw, byline.start("rest"))):
+        return line.field(date.start, date.end, date.iso)
+    dateline = _DATELINE.match(raw)
+    for first in (0, dateline.end() if dateline else 0):
+        if stated := _is_date(raw, first):
+            return line.field(*stated)
+    return None
+
+
+def _is_date(raw: str, first: int) -> tuple[int, int, str] | None:
+    """Return (start, end, ISO) if `raw` from `first` on is a date and nothing else but a label and a time of day."""
+    lead = _DATED.match(raw, first)
+    date = find_date(raw, lead.end() if lead else first)
+    if not date or not lead or date.start != lead.end() or not _AFTER_DATE.fullmatch(raw, date.end):
+        return None
+    return date.start, date.end, date.iso
+
+
+def _first(pattern: re.Pattern[str], lines: list[_Line]) -> Field | None:
+    found = ((line, pattern.fullmatch(line.raw)) for line in lines)
+    return next((line.field(*match.span("x")) for line, match in found if match), None)

@@ -1,0 +1,101 @@
+import sqlite3
+import zlib
+
+import pytest
+from store_samples import MANIFEST, matching_texts, nearest_texts, remove, write
+
+from index.doctor import Problem, check, repair
+from index.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A store with a base, a tail, and something deleted."""
+    with Store.open(tmp_path / "store", MANIFEST, create=True) as store:
+        write(store, a=["nile"] * 300)
+        write(store, b=["river \U0001f600"], c=["bread"])
+        remove(store, "c")
+    return tmp_path / "store"
+
+
+def problems(folder):
+    with Store.open(folder) as store:
+        return check(store)
+
+
+def change(folder, statement, *values):
+    with sqlite3.connect(folder / "pincite.sqlite") as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(statement, values)
+    connection.close()
+
+
+def test_a_sound_store_has_no_problems(folder, tmp_path):
+    assert problems(folder) == []
+    with Store.open(tmp_path / "empty", MANIFEST, create=True) as store:
+        assert check(store) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "what", "where"),
+    [
+        ("UPDATE documents SET text = 'rived' || substr(text, 6) WHERE source = 'b'", "sha256 differs", "b"),
+        ("UPDATE documents SET text = CAST(x'ff' AS TEXT) WHERE source = 'b'", "sha256 differs", "b"),
+        ("UPDATE documents SET passages = 2 WHERE source = 'b'", "1 passages, 2 were stored", "b"),
+        ("UPDATE passages SET end = 8 WHERE passage_id = 301", "its span 0:8 is outside", "b, passage 301"),
+        ("UPDATE passages SET checksum = 1 WHERE passage_id = 301", "checksum differs", "b, passage 301"),
+        ("DELETE FROM documents WHERE source = 'b'", "a passage of no document", "passage 301"),
+    ],
+)
+def test_damage_to_the_truth_is_named_and_needs_the_file_again(folder, statement, what, where):
+    change(folder, statement)
+    found = problems(folder)
+    assert any(what in p.what and p.where == where and p.repair.startswith("index the file again") for p in found), (
+        found
+    )
+
+
+def test_a_vector_of_another_length_is_named(folder):
+    blob = b"\0\0\0\x40" + b"\0" * 16  # 2.0, 0, 0, 0, 0
+    change(folder, "UPDATE passages SET vector = ?, checksum = ? WHERE passage_id = 301", blob, zlib.crc32(blob))
+    assert [(p.what, p.where) for p in problems(folder)] == [("its vector has length 2.0000, not 1", "b, passage 301")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "what", "where"),
+    [
+        ("UPDATE derived SET generation = 9 WHERE name = 'vectors'", "generation 9 of 3", "vectors-9.faiss"),
+        ("UPDATE derived SET generation = 9 WHERE name = 'lexical'", "generation 9 of 3", "lexical"),
+    ],
+)
+def test_an_index_ahead_of_the_truth_is_named_and_repaired(folder, statement, what, where):
+    change(folder, statement)
+    assert problems(folder) == [Problem(what, where, "pincite doctor --repair")]
+    with Store.open(folder, MANIFEST) as store:
+        repair(store)
+        assert check(store) == []
+
+
+def test_damaged_indexes_are_named_and_repaired(folder):
+    (folder / "vectors-1.faiss").write_bytes(b"")
+    (folder / "lexical" / "meta.json").write_bytes(b"{}")
+    found = problems(folder)
+    assert [(problem.where, problem.repair) for problem in found] == [
+        ("vectors-1.faiss", "pincite doctor --repair"),
+        ("lexical", "pincite doctor --repair"),
+    ]
+    with Store.open(folder, MANIFEST) as store:
+        repair(store)
+        assert check(store) == []
+        assert nearest_texts(store, "nile", 300) == matching_texts(store, "nile", 400) == ["nile"] * 300
+        assert matching_texts(store, "bread") == []
+
+
+def test_a_malformed_file_is_a_problem_not_a_crash(folder):
+    file = folder / "pincite.sqlite"
+    data = bytearray(file.read_bytes())
+    data[-4096:] = b"\xff" * 4096
+    file.write_bytes(data)
+    found = problems(folder)
+    assert found
+    assert all(problem.what.startswith("SQLite: ") and problem.where == str(file) for problem in found)

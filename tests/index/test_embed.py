@@ -1,0 +1,79 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from index.models import default_embedder_folder
+
+TEXTS = [
+    "",
+    "hello world",
+    "The SCO Regional Anti-Terrorist Structure was set up in Tashkent. " * 12,
+    "naïve café 🦉",
+    "中文双语",
+]
+
+REFERENCE = """
+import json, sys
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer(sys.argv[1], device="cpu")
+print(json.dumps(model.encode(json.load(sys.stdin), normalize_embeddings=True).tolist()))
+"""
+
+
+def test_vectors_are_those_of_sentence_transformers(embedder):
+    command = [sys.executable, "-c", REFERENCE, str(default_embedder_folder())]
+    done = subprocess.run(command, input=json.dumps(TEXTS), capture_output=True, text=True, check=True)
+    expected = np.array(json.loads(done.stdout.splitlines()[-1]), np.float32)
+    assert np.abs(embedder.encode_passages(TEXTS) - expected).max() < 1e-5
+
+
+def test_no_texts_give_no_rows_of_the_right_width(embedder):
+    rows = embedder.encode_passages([])
+    assert (rows.shape, rows.dtype) == ((0, embedder.info.dimension), np.float32)
+
+
+def test_rows_have_unit_length_whatever_the_batch(embedder):
+    rows = embedder.encode_passages([f"word {i} " * (i + 1) for i in range(40)])
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(40), abs=1e-6)
+
+
+def test_a_text_gets_the_same_vector_alone_and_in_a_batch(embedder):
+    alone = np.stack([embedder.encode_passages([text])[0] for text in TEXTS])
+    assert np.abs(alone - embedder.encode_passages(TEXTS)).max() < 1e-5
+
+
+def test_a_passage_of_the_window_fits_and_one_token_more_is_refused_not_cut(embedder):
+    embedder.encode_passages(["word " * embedder.window])
+    with pytest.raises(ValueError, match="do not fit the window"):
+        embedder.encode_passages(["word " * (embedder.window + 1)])
+
+
+def test_the_tail_of_a_full_passage_counts(embedder):
+    # The tokenizer that ships with this model cuts at 128 tokens without a word.
+    body = "word " * (embedder.window - 1)
+    one, other = embedder.encode_passages([body + "bread", body + "war"])
+    assert float(one @ other) < 0.9999
+
+
+def test_a_question_longer_than_the_window_is_cut_at_it(embedder):
+    long = "word " * (embedder.window + 100)
+    assert embedder.encode_query(long) == pytest.approx(embedder.encode_query("word " * embedder.window), abs=1e-6)
+
+
+def test_token_spans_are_where_the_tokens_stand(embedder):
+    text = "Tashkent, 2001:\r\n naïve"
+    spans = embedder.token_spans(text)
+    assert [text[start:end] for start, end in spans] == ["Ta", "sh", "kent", ",", "2001", ":", "naïve"]
+
+
+def test_what_answers_never_loads_torch():
+    script = (
+        "import sys; from pathlib import Path; from api.build import open_answerer, build_embedder, build_reader;"
+        "from api.settings import Settings; s = Settings(); build_embedder(s).encode_query('x'); build_reader(s);"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'sklearn'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

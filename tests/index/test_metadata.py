@@ -1,0 +1,212 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.load import load_bytes
+
+SEEDS = Path(__file__).parents[2] / "seeds"
+PROSE = (
+    "The ministers met for three days and agreed on little, as one of them said on 3 May 2019. They will meet again, "
+    "by Jane Doe's account, in the spring of next year."
+)
+
+
+def facts(text, name="a.txt"):
+    document = load_bytes(name, text.encode())
+    return {key: field.value for key, field in document.metadata.items()}
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (
+            "000",
+            {
+                "title": "SCO: Vehicle For China, Russia To Defend Themselves Against West",
+                "author": "Global Research",
+                "publisher": "Global Research",
+                "published": "2011-11-08",
+            },
+        ),
+        (
+            "001",
+            {
+                "title": "Sino-Russian ties backbone of SCO",
+                "author": "Xing Guangcheng",
+                "publisher": "China Daily",
+                "published": "2018-06-06",
+            },
+        ),
+        (
+            "002",
+            {
+                "title": "China and Russia in the SCO: Consensus & divergence",
+                "author": "Li Wang",
+                "publisher": "Human Affairs",
+                "published": "2020",
+            },
+        ),
+        (
+            "003",
+            {
+                "title": "SCO is 20 and building on Sino-Russian ties",
+                "author": "Alexander Lukin",
+                "publisher": "China Daily",
+                "published": "2021-06-08",
+            },
+        ),
+        (
+            "004",
+            {
+                "title": "SCO Champions A New Model of Regional Cooperation",
+                "author": "Sun Zhuangzhi",
+                "publisher": "Beijing Review",
+            },
+        ),
+    ],
+)
+def test_the_seed_articles_say_who_wrote_them_where_and_when(number, expected):
+    path = next(SEEDS.glob(f"{number}_*.txt"))
+    assert facts(path.read_bytes().decode()) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROSE,
+        PROSE + "\n\n" + PROSE,
+        "It was the best of times, it was the worst of\ntimes, it was the age of wisdom, it was the\nage of foolishness.",
+        "one two three\nfour",
+        "No more than this line",
+        "- milk\n- eggs\n- bread",
+        "x = 1\ny = 2",
+        "She left on the 3rd.\nBy the end of 2020 she was back.\n",
+    ],
+)
+def test_a_text_that_states_nothing_of_itself_has_no_metadata(text):
+    assert facts(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("# A *small* title #\n\nText.", {"title": "A *small* title"}),
+        ("# **A title**\n\nText.", {"title": "A title"}),
+        ("A title\n=======\n\nText goes on.", {"title": "A title"}),
+        ("[A title](http://example.org)\n\nText.", {"title": "A title"}),
+        ("Why did it fail?\n\nText.", {"title": "Why did it fail?"}),
+        ("Life in the U.S.\n\nText.", {"title": "Life in the U.S."}),
+        (f"A short title\n{PROSE}", {"title": "A short title"}),
+        ("By Jane Doe\n\nA title\n\nText.", {"author": "Jane Doe", "title": "A title"}),
+        (
+            "A title\n\nby Ludwig van Beethoven and J. K. Rowling\n\nText.",
+            {"title": "A title", "author": "Ludwig van Beethoven and J. K. Rowling"},
+        ),
+        ("A title\n\n*By [Jane Doe](http://x.org)*\n\nText.", {"title": "A title", "author": "Jane Doe"}),
+        (
+            "A title\n\n**By Jane Doe** | The Post | 8 November 2011\n\nText.",
+            {"title": "A title", "author": "Jane Doe", "publisher": "The Post", "published": "2011-11-08"},
+        ),
+        (
+            "A title\n\nAuthor: Jane Doe\nSource: The Daily Post\nDate: June 2018\nURL: https://example.org/a?b=c\n\nText.",
+            {
+                "title": "A title",
+                "author": "Jane Doe",
+                "publisher": "The Daily Post",
+                "published": "2018-06",
+                "url": "https://example.org/a?b=c",
+            },
+        ),
+        (f"A title\n\nJane Doe\n\n{PROSE}", {"title": "A title", "author": "Jane Doe"}),
+        (f"A title\n\nExecutive Summary\n\n{PROSE}", {"title": "A title"}),
+        (
+            "A title\n\nReuters, Nov. 8, 2011\n\nText.",
+            {"title": "A title", "publisher": "Reuters", "published": "2011-11-08"},
+        ),
+        ("A title\n\nLONDON, 8 November 2011\n\nText.", {"title": "A title", "published": "2011-11-08"}),
+        (
+            "A title\n\nPublished: Tuesday, November 8, 2011 at 10:30 GMT\n\nText.",
+            {"title": "A title", "published": "2011-11-08"},
+        ),
+        ("A title\n\n2021-02-30\n\nText.", {"title": "A title"}),
+        ("A title\n\nThe Post, 03 04, 2018\n\nText.", {"title": "A title"}),
+        (
+            "A title\n\nThe Post, 13/04/2018\n\nText.",
+            {"title": "A title", "publisher": "The Post", "published": "2018-04-13"},
+        ),
+        (f"A title\n\n{PROSE}\n\nSource: The Daily Post\n", {"title": "A title", "publisher": "The Daily Post"}),
+        (f"A title\n\n{PROSE}\n\nAbout the author\n\nJane Doe\n", {"title": "A title", "author": "Jane Doe"}),
+    ],
+)
+def test_the_head_of_an_article_is_understood(head, expected):
+    assert facts(head) == expected
+
+
+def test_front_matter_states_facts_and_goes_before_the_text():
+    text = (
+        '---\r\ntitle: "A title: more"  # a comment\r\nauthor:\r\n  - Jane Doe\r\n  - John Roe\r\ndate: 2020-05-06T10:00:00Z\r\n'
+        "url: https://example.org/a\r\nlang: en\r\nsource: The Post\r\ntags: [a, b]\r\n---\r\n\r\n# Another title\r\n\r\nText.\r\n"
+    )
+    assert facts(text, "a.md") == {
+        "title": "A title: more",
+        "author": "Jane Doe",
+        "publisher": "The Post",
+        "published": "2020-05-06",
+        "language": "en",
+        "url": "https://example.org/a",
+    }
+
+
+def test_front_matter_belongs_to_markdown_alone():
+    assert "language" not in facts("---\nlang: en\n---\n\nText goes on and ends here.", "a.txt")
+    assert facts("---\n\nText between rules goes on here.\n\n---\n", "a.md") == {}
+
+
+def test_dates_far_down_or_in_prose_are_not_the_date_of_publication():
+    text = (
+        f"A title\n\n{PROSE}\n\n"
+        + "More prose is here, and it ends.\n\n" * 20
+        + "The Post, November 8, 2011\n\n"
+        + PROSE
+    )
+    assert facts(text) == {"title": "A title"}
+
+
+PARTS = st.sampled_from(
+    [
+        "# A title",
+        "A title",
+        "By Jane Doe",
+        "By [Jane](#) | The Post | 2020-05-06",
+        "The Post, 3 May 2019",
+        "Source: The Post",
+        "**By Jane Doe**",
+        "  Share - WeChat",
+        "0 Comment(s)Print E-mail The Post, 06 06, 2018",
+        "URL: <https://x.org/a>",
+        "",
+        "\t",
+        "Human Affairs 30 (2):189-198 (2020)",
+        "Author's Profile",
+        "Li Wang",
+        PROSE,
+    ]
+)
+
+
+@given(st.lists(PARTS, min_size=1), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["a.txt", "a.md"]))
+def test_every_fact_has_the_span_that_states_it(parts, line_break, name):
+    document = load_bytes(name, ("x\n" + line_break.join(parts)).encode())
+    for key, field in document.metadata.items():
+        stated = document.text[field.start : field.end]
+        assert stated.strip() == stated != ""
+        assert key == "published" or stated == field.value
+
+
+@pytest.mark.parametrize(
+    "line", ["By " + "A, " * 200 + "b", "A, " * 90 + "8 b", "By " + "A " * 400, "Home" + " / a" * 60 + "."]
+)
+def test_long_lists_of_capitals_are_read_in_no_time(line):
+    facts(f"A title\n\n{line}\n\nText.")

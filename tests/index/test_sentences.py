@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.sentences import sentences
+
+
+def split(text):
+    return [text[start:end].strip() for start, end in sentences(text, 0, len(text))]
+
+
+@given(st.text(st.sampled_from("aB .!?…。」\"')\n\r\t13MrU-*#éщ\u2028"), max_size=80), st.data())
+def test_sentences_tile_the_text(text, data):
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    spans = list(sentences(text, start, end))
+    assert [first for first, _ in spans] == [start, *(last for _, last in spans[:-1])][: len(spans)]
+    assert (spans[-1][1] if spans else start) == end
+    assert all(first < last for first, last in spans)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "He met Mr. Smith and Dr. Jones there.",
+        "The U.S. Army paid $3.5 million.",
+        "J. K. Rowling wrote it.",
+        "See Fig. 3 and No. 5 for e.g. Berlin.",
+        "On Jan. 5 it rained.",
+        "“Really?” he said.",
+        "Apple Inc. Chairman Lee resigned.",
+        "1. Mix the flour.",
+        "He said it was fine ... and left.",
+    ],
+)
+def test_these_are_one_sentence(whole):
+    assert split(whole) == [whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It came in 2006. In the same year it left.", ["It came in 2006.", "In the same year it left."]),
+        ("He left the U.S. The army stayed.", ["He left the U.S.", "The army stayed."]),
+        ('She said "No." He left.', ['She said "No."', "He left."]),
+        ("Why? Because! So…", ["Why?", "Because!", "So…"]),
+        ("他来了。她走了！好吗？", ["他来了。", "她走了！", "好吗？"]),
+        ("Is it? (Yes.) Good.", ["Is it?", "(Yes.)", "Good."]),
+        ("Das geht. Über alles.", ["Das geht.", "Über alles."]),
+        ("A title\n\nA text", ["A title", "A text"]),
+        ("Li Wang\nJilin University", ["Li Wang", "Jilin University"]),
+        ("- one\n- two", ["- one", "- two"]),
+        ("One.\r\rTwo", ["One.", "Two"]),
+    ],
+)
+def test_these_are_several_sentences(text, expected):
+    assert split(text) == expected
+
+
+def test_a_line_break_in_a_wrapped_paragraph_ends_nothing():
+    text = (
+        "The organization was founded in the city of Shanghai, and its first\n"
+        "Secretary General took office three years later, in the capital of\n"
+        "China. The members meet once a year, each time in another country."
+    )
+    assert [" ".join(part.split()) for part in split(text)] == [
+        "The organization was founded in the city of Shanghai, and its first Secretary General took office three years "
+        "later, in the capital of China.",
+        "The members meet once a year, each time in another country.",
+    ]
+
+
+@pytest.mark.parametrize("text", ["." * 1_000_000 + " a", "\n" * 1_000_000, '"' * 1_000_000, "! " * 300_000])
+def test_giant_runs_are_split_in_one_pass(text):
+    assert sum(last - first for first, last in sentences(text, 0, len(text))) == len(text)
