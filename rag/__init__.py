@@ -1,0 +1,1 @@
+"""Answers questions from found passages: reading, confidence, verification, evaluation."""

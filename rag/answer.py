@@ -1,0 +1,227 @@
+"""Questions -> answers with citations, or an honest null: retrieval, reading and confidence put together."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+from index.errors import UsageError
+from index.snapshot import Snapshot
+from index.store import Store
+from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, StoredPassage
+from rag.calibrate import Calibration, Fingerprint
+from rag.candidates import Candidate, group, reading_text
+from rag.compose import alternatives, found_passages, statement
+from rag.read import Piece, Reads, Span
+from rag.retrieve import FUSION, retrieve
+from rag.types import Answer, Asked, SearchResult, StoreInfo, Timings
+
+TOP_K = 10
+MAX_TOP_K = 100
+MAX_QUESTION = 1000  # characters
+BATCH = 16  # questions read together: some 160 windows, enough to fill batches of like length
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question and how to answer it.
+
+    `min_confidence` is None for the calibrated threshold, a probability, or "risk:0.05": answer only where at most
+    5 % of the answers given would be wrong. UsageError if anything is out of bounds.
+    """
+
+    question: str
+    top_k: int = TOP_K
+    min_confidence: float | str | None = None
+    filters: Filters = NO_FILTERS
+
+    def __post_init__(self) -> None:
+        if not self.question.strip():
+            raise UsageError("the question is empty; ask something in words")
+        if len(self.question) > MAX_QUESTION:
+            raise UsageError(f"the question has {len(self.question)} characters; at most {MAX_QUESTION} are read")
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise UsageError(f"top_k is {self.top_k}; give 1 to {MAX_TOP_K}")
+
+
+class _Found(NamedTuple):
+    """What retrieval gave for one request; `texts` are the first `top_k` of `ranking`, as the reader reads them."""
+
+    ranking: list[tuple[StoredPassage, float]]
+    documents: dict[str, StoredDocument]
+    texts: list[tuple[Piece, ...]]
+    info: StoreInfo
+    embed_ms: float
+    search_ms: float
+
+
+class Answerer:
+    """Answers from one store. Safe to use from several threads."""
+
+    def __init__(self, store: Store, encoder: Encoder, reader: Reads, calibration: Calibration) -> None:
+        """Put the parts together; none is owned, so closing the store is the caller's."""
+        self.store, self.encoder, self.reader, self.calibration = store, encoder, reader, calibration
+
+    def fingerprint(self, top_k: int = TOP_K) -> Fingerprint:
+        """Return what a calibration must have been fitted with to hold here."""
+        embedder, reader = self.encoder.info, self.reader.info
+        precision = f"{embedder.precision}/{reader.precision}"
+        return Fingerprint(embedder.sha256, reader.sha256, precision, top_k, FUSION)
+
+    def threshold(self, min_confidence: float | str | None) -> float:
+        """Return the confidence from which an answer is given; UsageError for a value that means nothing."""
+        if min_confidence is None:
+            return self.calibration.threshold
+        if isinstance(min_confidence, str):
+            return self.calibration.at_risk(_risk(min_confidence))
+        if not 0 <= min_confidence <= 1:
+            raise UsageError(f'min_confidence is {min_confidence}; give 0 to 1, or "risk:0.05"')
+        return min_confidence
+
+    def ask(
+        self,
+        question: str,
+        top_k: int = TOP_K,
+        min_confidence: float | str | None = None,
+        filters: Filters = NO_FILTERS,
+    ) -> Answer:
+        """Return the answer to one question; UsageError if an argument is out of bounds."""
+        return next(iter(self.ask_all([Request(question, top_k, min_confidence, filters)]))).answer
+
+    def ask_all(self, requests: Iterable[Request], depth: int = 0) -> Iterator[Asked]:
+        """Yield an answer to each request, in order. They are read in batches, and do not depend on the batch.
+
+        Each `ranking` is at least `depth` long where the store holds that many passages.
+        """
+        waiting = iter(requests)
+        while some := list(islice(waiting, BATCH)):
+            yield from self._ask_batch(some, depth)
+
+    def ask_many(self, questions: Iterable[str], top_k: int, depth: int) -> Iterator[Asked]:
+        """Yield an answer to each question, as `ask_all` does, with the calibrated threshold."""
+        return self.ask_all((Request(question, top_k) for question in questions), depth)
+
+    def search(self, query: str, top_k: int = TOP_K, filters: Filters = NO_FILTERS) -> SearchResult:
+        """Return the best passages without reading them."""
+        began = time.perf_counter()
+        found = self._find(Request(query, top_k, None, filters), depth=0, read=False)
+        timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
+        return SearchResult(query, found_passages(found.ranking, found.documents), timings, found.info)
+
+    def _ask_batch(self, requests: Sequence[Request], depth: int) -> Iterator[Asked]:
+        began = time.perf_counter()
+        thresholds = [self.threshold(request.min_confidence) for request in requests]
+        finds = [self._find(request, depth) for request in requests]
+        reading = time.perf_counter()
+        pairs = [
+            (request.question, text) for request, found in zip(requests, finds, strict=True) for text in found.texts
+        ]
+        spans = iter(self._read_once(pairs))
+        read_ms, total_ms = _since(reading) / len(requests), _since(began) / len(requests)
+        for request, threshold, found in zip(requests, thresholds, finds, strict=True):
+            candidates = _candidates(found, [next(spans) for _ in found.texts])
+            timings = _timings(found.embed_ms, found.search_ms, read_ms, total_ms)
+            yield Asked(
+                answer=self._answer(request, threshold, found, candidates, timings),
+                ranking=found_passages(found.ranking, found.documents),
+            )
+
+    def _find(self, request: Request, depth: int, read: bool = True) -> _Found:
+        began = time.perf_counter()
+        vector = self.encoder.encode_query(request.question)
+        embed_ms = _since(began)
+        with self.store.snapshot() as snapshot:
+            ranking = retrieve(snapshot, request.question, vector, max(depth, request.top_k), request.filters)
+            documents = _documents(snapshot, ranking)
+            info = self._info(snapshot)
+        chosen = [stored.passage for stored, _ in ranking[: request.top_k]] if read else []
+        texts = [reading_text(documents[passage.document_id], passage) for passage in chosen]
+        return _Found(ranking, documents, texts, info, embed_ms, _since(began) - embed_ms)
+
+    def _read_once(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
+        """Read each distinct text of a question once, wherever it lies."""
+        keys = [(question, *(piece.text for piece in text)) for question, text in pairs]
+        distinct = dict(zip(keys, pairs, strict=True))
+        spans = dict(zip(distinct, self.reader.read(list(distinct.values())), strict=True))
+        return [spans[key] for key in keys]
+
+    def _info(self, snapshot: Snapshot) -> StoreInfo:
+        return StoreInfo(
+            generation=snapshot.generation,
+            documents=snapshot.documents,
+            passages=snapshot.passages,
+            embedder=self.encoder.info.name,
+            reader=self.reader.info.name,
+        )
+
+    def _answer(
+        self, request: Request, threshold: float, found: _Found, candidates: list[Candidate], timings: Timings
+    ) -> Answer:
+        groups = group(candidates)
+        best = statement(groups[0], found.documents, self.calibration, threshold) if groups else None
+        given = best if best and best.confidence >= threshold else None
+        return Answer(
+            question=request.question,
+            answer=given.answer if given else None,
+            sentence=given.sentence if given else None,
+            confidence=best.confidence if best else 0.0,
+            calibrated=self.calibration.fingerprint == self.fingerprint(request.top_k),
+            citations=given.citations if given else (),
+            alternatives=alternatives(groups, found.documents, self.calibration, threshold) if given else (),
+            passages=found_passages(found.ranking[: request.top_k], found.documents),
+            timings_ms=timings,
+            store=found.info,
+            candidate=best.answer if best else None,
+            candidate_score=groups[0].best.score if groups else None,
+            candidate_citations=best.citations if best else (),
+        )
+
+
+def _candidates(found: _Found, spans: Sequence[Span | None]) -> list[Candidate]:
+    candidates = []
+    for (stored, _), text, span in zip(found.ranking, found.texts, spans, strict=False):
+        place = text[span.piece].start if span else None
+        if span is None or place is None:
+            continue
+        candidates.append(
+            Candidate(
+                document_id=stored.passage.document_id,
+                source=stored.source,
+                start=place + span.start,
+                end=place + span.end,
+                quote=span.quote,
+                # Finer differences come from how a batch was padded, and would make ties depend on it.
+                score=round(span.margin, 4),
+            )
+        )
+    return candidates
+
+
+def _documents(snapshot: Snapshot, ranking: Sequence[tuple[StoredPassage, float]]) -> dict[str, StoredDocument]:
+    """Return the document of every passage, each loaded once."""
+    documents: dict[str, StoredDocument] = {}
+    for document_id in dict.fromkeys(stored.passage.document_id for stored, _ in ranking):
+        stored = snapshot.document(document_id)
+        if stored:  # always: passages and documents come from one transaction
+            documents[document_id] = stored
+    return documents
+
+
+def _risk(text: str) -> float:
+    kind, _, share = text.partition(":")
+    try:
+        target = float(share)
+    except ValueError:
+        target = -1.0
+    if kind != "risk" or not 0 < target < 1:
+        raise UsageError(f'min_confidence is {text!r}; give 0 to 1, or "risk:0.05"')
+    return target
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+def _timings(embed: float, search: float, read: float, total: float) -> Timings:
+    return Timings(round(embed, 3), round(search, 3), round(read, 3), round(total, 3))

@@ -1,0 +1,141 @@
+"""Scores -> probabilities of being right; the threshold below which there is no answer; risk and coverage."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.errors import UsageError
+
+FORMAT = 1
+CURVE_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a calibration was fitted with; scores of anything else do not mean the same."""
+
+    embedder: str
+    reader: str
+    precision: str
+    top_k: int
+    fusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Answering only at `confidence` or above: how many answers that gives, and the share of them that is wrong."""
+
+    confidence: float
+    answers: int
+    risk: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """P(right | score) = 1 / (1 + exp(-(slope * score + intercept))), and where to stop answering.
+
+    Platt, "Probabilistic Outputs for Support Vector Machines", 1999. `fingerprint` None means not fitted.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    threshold: float = 0.5
+    fingerprint: Fingerprint | None = None
+    fitted_on: str = ""
+    questions: int = 0
+    curve: tuple[CurvePoint, ...] = field(default=())
+
+    def probability(self, score: float) -> float:
+        """Return the probability that an answer of this score is right, 0..1."""
+        z = self.slope * score + self.intercept
+        return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+
+    def at_risk(self, target: float) -> float:
+        """Return the lowest confidence from which at most a share `target` of the answers given was wrong.
+
+        Raises UsageError where no confidence reaches that, or where too few answers were seen to say so: with none
+        wrong of n, the 95 % upper bound of the risk is 3 / n (Hanley & Lippman-Hand, JAMA 1983), so n >= 3 / target.
+        """
+        enough = [point for point in self.curve if point.answers * target >= 3 and point.risk <= target]
+        if not enough:
+            raise UsageError(
+                f"risk:{target:g}: the {self.questions} questions of the calibration cannot show so small a risk; "
+                "ask for a larger one, or calibrate with more questions"
+            )
+        return min(point.confidence for point in enough)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what `save` wrote; UsageError if it is something else."""
+        try:
+            stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if stored.pop("format") != FORMAT:
+                raise ValueError("another format")
+            stored["curve"] = tuple(CurvePoint(**point) for point in stored["curve"])
+            stored["fingerprint"] = Fingerprint(**stored["fingerprint"])
+            return cls(**stored)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path}: not a calibration ({error}); make it again with `pincite calibrate`") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question's best candidate: its score, whether it is right, and what giving it is worth.
+
+    `worth` is the gain in F1 (SQuAD v2.0 rule) over withholding it: the answer's F1 where the question has an answer,
+    -1 where it has none, since withholding scores 1 there.
+    """
+
+    score: float
+    right: bool
+    worth: float
+
+
+def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> Calibration:
+    """Fit by logistic regression, and put the threshold where overall F1 (SQuAD v2.0) is greatest.
+
+    Raises UsageError unless both right and wrong answers are there.
+    """
+    if len({sample.right for sample in samples}) < 2:
+        raise UsageError(
+            f"{fitted_on}: the answers are all right or all wrong; calibrate with a gold set that has both"
+        )
+    from sklearn.linear_model import LogisticRegression  # slow to import, and no answer needs it
+
+    ordered = sorted(samples, key=lambda sample: -sample.score)
+    scores = np.array([[sample.score] for sample in ordered])
+    right = [sample.right for sample in ordered]
+    model = LogisticRegression(C=np.inf).fit(scores, right)
+    platt = Calibration(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))
+    confidences = [platt.probability(sample.score) for sample in ordered]
+    gained = np.cumsum([sample.worth for sample in ordered])
+    return Calibration(
+        slope=platt.slope,
+        intercept=platt.intercept,
+        threshold=math.floor(confidences[int(np.argmax(gained))] * 1e4) / 1e4,
+        fingerprint=fingerprint,
+        fitted_on=fitted_on,
+        questions=len(samples),
+        curve=risk_curve(confidences, right),
+    )
+
+
+def risk_curve(confidences: Sequence[float], right: Sequence[bool]) -> tuple[CurvePoint, ...]:
+    """Return risk by coverage, thinned to at most `CURVE_POINTS`. `confidences` descend; ties count together."""
+    points: list[CurvePoint] = []
+    wrong = 0
+    for count, (confidence, is_right) in enumerate(zip(confidences, right, strict=True), start=1):
+        wrong += not is_right
+        if count == len(confidences) or confidences[count] < confidence:
+            points.append(CurvePoint(confidence, count, wrong / count))
+    step = max(1, math.ceil(len(points) / CURVE_POINTS))
+    return tuple(points[step - 1 :: step])

@@ -1,0 +1,84 @@
+"""What the reader found in each passage -> answers, each with all that supports it. Pure functions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from index.types import Passage, StoredDocument
+from rag.normalise import normalise
+from rag.read import Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The reader's answer in one window, at `start:end` of a document; confidence is a function of `score`."""
+
+    document_id: str
+    source: str
+    start: int
+    end: int
+    quote: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Candidates that say the same. The first is the best, and its score is the group's: a maximum, never a sum."""
+
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate:
+        """Return the candidate that the group is judged by."""
+        return self.candidates[0]
+
+
+def reading_text(stored: StoredDocument, passage: Passage) -> tuple[Piece, ...]:
+    """Return what the reader reads of a passage: who says it, when and where, then the passage.
+
+    Title, author, publisher and date keep their own places in the document, so "who wrote ..." is answered with a
+    true citation from any passage. What the text does not state, and what the passage itself holds, is left out.
+    """
+    text, metadata = stored.document.text, stored.document.metadata
+    pieces: list[Piece] = []
+    facts = ((metadata.title, ""), (metadata.author, "By "), (metadata.publisher, ""), (metadata.published, ""))
+    for fact, introduction in facts:
+        if fact is None or fact.start is None or fact.end is None:
+            continue
+        if passage.start <= fact.start and fact.end <= passage.end:
+            continue
+        pieces += [Piece(introduction, None)] if introduction else []
+        pieces += [Piece(text[fact.start : fact.end], fact.start), Piece("\n", None)]
+    return (*pieces, Piece(passage.text, passage.start))
+
+
+def group(candidates: Iterable[Candidate]) -> list[Group]:
+    """Merge candidates whose answers are the same after SQuAD normalisation, best group first.
+
+    A span found through several overlapping passages counts once, with its highest score. Ties go to (source, start).
+    """
+    members: dict[str, dict[tuple[str, int, int], Candidate]] = {}
+    for candidate in sorted(candidates, key=_order):
+        place = (candidate.document_id, candidate.start, candidate.end)
+        key = normalise(candidate.quote) or candidate.quote
+        members.setdefault(key, {}).setdefault(place, candidate)
+    return [Group(tuple(places.values())) for places in members.values()]
+
+
+def supporters(candidates: Sequence[Candidate], reaches: Iterable[bool]) -> list[Candidate]:
+    """Return the candidates that may be cited: the best, and each other one whose own confidence suffices.
+
+    Places inside one another in one document are one place; the better is kept.
+    """
+    chosen: list[Candidate] = []
+    for candidate, enough in zip(candidates, reaches, strict=True):
+        overlaps = any(
+            candidate.document_id == other.document_id and candidate.start < other.end and other.start < candidate.end
+            for other in chosen
+        )
+        if not overlaps and (enough or not chosen):
+            chosen.append(candidate)
+    return chosen
+
+
+def _order(candidate: Candidate) -> tuple[float, str, int, int]:
+    return (-candidate.score, candidate.source, candidate.start, candidate.end)

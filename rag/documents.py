@@ -1,0 +1,57 @@
+"""The documents of a store, as evaluation and verification look things up in them."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from index.snapshot import Snapshot
+
+
+class StoredDocuments:
+    """Look-ups in one snapshot: satisfies `rag.verify.Lookup` and `rag.evaluate.Sources`."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Look things up while the snapshot is open."""
+        self._snapshot = snapshot
+
+    def sources(self) -> frozenset[str]:
+        """Return the sources that are indexed."""
+        return frozenset(summary.source for summary in self._snapshot.list_documents())
+
+    def text_of(self, document_id: str) -> str | None:
+        """Return a document's text, None if there is no such document."""
+        stored = self._snapshot.document(document_id)
+        return stored.document.text if stored else None
+
+    def source_of(self, document_id: str) -> str | None:
+        """Return a document's source, None if there is no such document."""
+        stored = self._snapshot.document(document_id)
+        return stored.document.source if stored else None
+
+    def encoding_of(self, document_id: str) -> str | None:
+        """Return the codec of a document's file, None where its text was extracted or there is no such document."""
+        stored = self._snapshot.document(document_id)
+        return stored.document.encoding if stored else None
+
+    def documents_with_sha256(self, sha256: str) -> list[str]:
+        """Return the ids of the documents whose file had these bytes, ordered by source."""
+        return [summary.document_id for summary in self._snapshot.documents_by_sha256(sha256)]
+
+    def texts(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (document_id, source, text) of every document, one at a time."""
+        for stored in self._snapshot.iter_documents():
+            yield stored.document.document_id, stored.document.source, stored.document.text
+
+    def file_of(self, document_id: str) -> bytes | None:
+        """Return the file as it is on disk now, None if it is gone."""
+        stored = self._snapshot.document(document_id)
+        try:
+            return Path(stored.origin).read_bytes() if stored and stored.origin else None
+        except OSError:
+            return None
+
+
+def corpus_fingerprint(snapshot: Snapshot) -> str:
+    """Return sha256 over every (source, sha256 of its file), hex: equal for stores of the same files."""
+    lines = (f"{summary.source}\t{summary.sha256}\n" for summary in snapshot.list_documents())
+    return sha256("".join(lines).encode()).hexdigest()

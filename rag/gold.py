@@ -1,0 +1,235 @@
+"""Gold sets: questions with known answers, read from JSON Lines, SQuAD JSON or CSV.
+
+JSON Lines: one object a line, keys `id`, `question` and any of `answers`, `sources`, `evidence`, `answerable` (true if
+absent), `tags`. Blank lines are skipped. Where `sources` is absent, it is the sources of the evidence.
+SQuAD v1.1 and v2.0 JSON: an article becomes the source `<title>.txt`. Its offsets count within a paragraph, not a file,
+so there is no evidence.
+CSV with a header (file ending in .csv): `question`, and any of `id` (else q1, q2, ...), `answers`, `source` and `tags`
+(several parted by `|`), `answerable` (true or false; true if empty).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.errors import UsageError
+
+MAX_QUESTION = 1_000  # characters, as in the HTTP interface
+_KEYS = {"id", "question", "answers", "sources", "evidence", "answerable", "tags"}
+_EVIDENCE_KEYS = {"source", "start", "end"}
+_COLUMNS = {"id", "question", "answers", "source", "answerable", "tags"}
+_BOOLEANS = {"": True, "true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The span `start:end` of a source's text that answers a question; never empty."""
+
+    source: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoldQuestion:
+    """A question and what is right for it.
+
+    An answerable one has answers, or evidence alone: it then measures retrieval alone. An unanswerable one has
+    neither. Every source of the evidence is among `sources`; each source answers the question on its own.
+    """
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    sources: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    answerable: bool
+    tags: tuple[str, ...]
+
+
+def load_gold(path: Path) -> list[GoldQuestion]:
+    """Read a gold set, in file order; the format is told by the ending and the content.
+
+    Raises UsageError, naming file and line, if anything in it is malformed, an id comes twice or it holds no question.
+    """
+    try:
+        content = path.read_bytes().decode()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a gold set that exists") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    return parse_gold(content, str(path))
+
+
+def parse_gold(content: str, name: str) -> list[GoldQuestion]:
+    """Read a gold set from its text; `name` is what errors call it, and `.csv` at its end means CSV.
+
+    Raises UsageError as `load_gold` does.
+    """
+    seen: dict[str, str] = {}
+    gold = []
+    for place, raw in _entries(content.removeprefix("\ufeff"), name):
+        question = _checked(raw, place)
+        if question.id in seen:
+            raise UsageError(f"{place}: the id {question.id!r} is taken by {seen[question.id]}; give each line its own")
+        seen[question.id] = place
+        gold.append(question)
+    if not gold:
+        raise UsageError(f"{name}: holds no question; write one as a line of JSON with id, question and answers")
+    return gold
+
+
+def _entries(content: str, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield (place, entry with the keys of JSON Lines) for every question, whatever the format."""
+    if name.lower().endswith(".csv"):
+        return _csv_entries(content, name)
+    try:
+        whole = json.loads(content)
+    except (ValueError, RecursionError):
+        whole = None  # several lines, or one that `_json_lines` will name
+    if isinstance(whole, dict) and "data" in whole:
+        return _squad_entries(whole["data"], name)
+    return _json_lines(content, name)
+
+
+def _json_lines(content: str, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    # Not splitlines(): U+2028 and its like may stand inside a JSON string.
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{name}:{number}"
+        try:
+            entry = json.loads(line, object_pairs_hook=_no_key_twice)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{place}: not JSON ({error}); each line is one JSON object") from error
+        yield place, _mapping(entry, place, "the line")
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        raise ValueError("a key is given twice")
+    return entry
+
+
+def _squad_entries(articles: object, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for a, article in enumerate(_list(articles, name, "data")):
+        place = f"{name}: data[{a}]"
+        article = _mapping(article, place, "the article")
+        sources = [f"{article['title']}.txt"] if article.get("title") else []
+        for p, paragraph in enumerate(_list(article.get("paragraphs"), place, "paragraphs")):
+            inner = f"{place}.paragraphs[{p}]"
+            for q, item in enumerate(_list(_mapping(paragraph, inner, "it").get("qas"), inner, "qas")):
+                yield f"{inner}.qas[{q}]", _squad_entry(item, sources, f"{inner}.qas[{q}]")
+
+
+def _squad_entry(item: object, sources: list[str], place: str) -> dict[str, object]:
+    entry = _mapping(item, place, "the question")
+    answerable = not entry.get("is_impossible", False)
+    given = _list(entry.get("answers", []), place, "answers") if answerable else []
+    answers = [_mapping(answer, place, "each answer").get("text") for answer in given]
+    asked = {"id": entry.get("id"), "question": entry.get("question")}
+    return asked | {"answers": answers, "sources": sources, "answerable": answerable}
+
+
+def _csv_entries(content: str, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if unknown := set(header) - _COLUMNS:
+            raise UsageError(f"{name}:1: unknown columns {sorted(unknown)}; known: {sorted(_COLUMNS)}")
+        if "question" not in header or len(set(header)) != len(header):
+            raise UsageError(f"{name}:1: needs a header that names each column once, `question` among them")
+        for number, row in enumerate(filter(None, reader), start=1):  # a blank line is an empty row
+            place = f"{name}:{reader.line_num}"
+            if len(row) != len(header):
+                raise UsageError(f"{place}: {len(row)} fields where the header names {len(header)}; quote commas")
+            yield place, _csv_entry(dict(zip(header, row, strict=True)), number, place)
+    except csv.Error as error:
+        raise UsageError(f'{name}:{reader.line_num}: not CSV ({error}); parted by commas, quoted with "') from error
+
+
+def _csv_entry(row: Mapping[str, str], number: int, place: str) -> dict[str, object]:
+    answerable = row.get("answerable", "").strip().lower()
+    if answerable not in _BOOLEANS:
+        raise UsageError(f"{place}: answerable is {row['answerable']!r}; write true or false")
+    several = {
+        key: [part.strip() for part in row.get(column, "").split("|") if part.strip()]
+        for key, column in (("answers", "answers"), ("sources", "source"), ("tags", "tags"))
+    }
+    identity = row.get("id", "").strip() or f"q{number}"
+    return {"id": identity, "question": row["question"], "answerable": _BOOLEANS[answerable], **several}
+
+
+def _checked(raw: Mapping[str, object], place: str) -> GoldQuestion:
+    """Return the entry as a value that keeps the promises of `GoldQuestion`."""
+    if unknown := raw.keys() - _KEYS:
+        raise UsageError(f"{place}: unknown keys {sorted(unknown)}; known: {sorted(_KEYS)}")
+    question = _string(raw.get("question"), place, "question")
+    if len(question) > MAX_QUESTION:
+        raise UsageError(f"{place}: question has {len(question)} characters; the most is {MAX_QUESTION}")
+    answerable = raw.get("answerable", True)
+    if not isinstance(answerable, bool):
+        raise UsageError(f"{place}: answerable is {answerable!r}; write true or false")
+    evidence = tuple(_evidence(item, place) for item in _list(raw.get("evidence", []), place, "evidence"))
+    sources = _strings(raw, "sources", place) or tuple(dict.fromkeys(span.source for span in evidence))
+    gold = GoldQuestion(
+        id=_string(raw.get("id"), place, "id"),
+        question=question,
+        answers=_strings(raw, "answers", place),
+        sources=sources,
+        evidence=evidence,
+        answerable=answerable,
+        tags=_strings(raw, "tags", place),
+    )
+    _check_sense(gold, place)
+    return gold
+
+
+def _check_sense(gold: GoldQuestion, place: str) -> None:
+    if gold.answerable and not (gold.answers or gold.evidence):
+        raise UsageError(f"{place}: needs answers or evidence; if nothing answers it, say so: answerable false")
+    if not gold.answerable and (gold.answers or gold.evidence):
+        raise UsageError(f"{place}: answerable is false, yet answers or evidence are given; drop one or the other")
+    if stray := {span.source for span in gold.evidence} - set(gold.sources):
+        raise UsageError(f"{place}: evidence lies in {sorted(stray)}, not among sources; add it there")
+
+
+def _evidence(item: object, place: str) -> Evidence:
+    entry = _mapping(item, place, "each evidence")
+    if entry.keys() != _EVIDENCE_KEYS:
+        raise UsageError(f"{place}: evidence has the keys {sorted(entry)}; needs exactly {sorted(_EVIDENCE_KEYS)}")
+    start, end = entry["start"], entry["end"]
+    # type(), because True is an int to isinstance.
+    if type(start) is not int or type(end) is not int or not 0 <= start < end:
+        raise UsageError(f"{place}: evidence {start!r}:{end!r} is no span; needs whole numbers, 0 <= start < end")
+    return Evidence(_string(entry["source"], place, "evidence source"), start, end)
+
+
+def _strings(raw: Mapping[str, object], key: str, place: str) -> tuple[str, ...]:
+    """Return the distinct strings of a list, in order."""
+    items: Iterable[object] = _list(raw.get(key, []), place, key)
+    return tuple(dict.fromkeys(_string(item, place, f"each of {key}") for item in items))
+
+
+def _string(value: object, place: str, what: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{place}: {what} is {'missing' if value is None else repr(value)}; needs text, not blank")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(f"{place}: {what} holds half a surrogate pair, which is no character; correct the escape")
+    return value
+
+
+def _list(value: object, place: str, what: str) -> list[object]:
+    if not isinstance(value, list):
+        raise UsageError(f"{place}: {what} is {'missing' if value is None else repr(value)[:40]}; needs a list")
+    return value
+
+
+def _mapping(value: object, place: str, what: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{place}: {what} is {repr(value)[:40]}; needs a JSON object")
+    return value

@@ -1,0 +1,149 @@
+"""Question + text -> scored answer spans: an extractive head over windows, with offsets carried through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from index.offsets import widen
+from index.runtime import PRECISION, ConvertedModel
+
+MAX_ANSWER_TOKENS = 30  # as the default reader was trained and measured
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text to read: `text` lies at `start` in its document; None marks words of ours, never an answer."""
+
+    text: str
+    start: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A candidate answer: `quote` lies at `start:end` of the text of piece number `piece`.
+
+    `margin` is start + end logit of the span minus start + end logit of the null answer of the same window, so
+    margins of different windows compare; above 0 the reader would rather answer than not.
+    """
+
+    piece: int
+    start: int
+    end: int
+    quote: str
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderInfo:
+    """What identifies a reader."""
+
+    name: str
+    sha256: str
+    precision: str
+
+
+class Reads(Protocol):
+    """Finds answers in texts. The real reader and the test fake both satisfy it."""
+
+    @property
+    def info(self) -> ReaderInfo:
+        """What the calibration's fingerprint records."""
+        ...
+
+    def read(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
+        """Return the best span of each (question, text); None where the text has no legal span."""
+        ...
+
+
+class Reader:
+    """The default `Reads`: any converted question-answering model."""
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        """Load a converted model (`index.models.converted`)."""
+        self._model = ConvertedModel(folder, threads)
+        window = self._model.card.window
+        self._question_tokens = window // 4
+        self._model.tokenizer.enable_truncation(window, stride=window // 4, strategy="only_second")
+
+    @property
+    def info(self) -> ReaderInfo:
+        """Return what the calibration's fingerprint records."""
+        return ReaderInfo(self._model.card.name, self._model.card.sha256, PRECISION)
+
+    def read(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
+        """Return the best span of each (question, text); ties go to the earlier, then the shorter.
+
+        A text that does not fit one window is read in several that overlap by a quarter. A question may take a
+        quarter of a window; the rest of a longer one is not read.
+        """
+        windows, owners = self._windows(pairs)
+        best: list[Span | None] = [None] * len(pairs)
+        for position, (starts, ends) in self._model.run(windows):
+            owner = owners[position]
+            span = best_span(windows[position], starts, ends, pairs[owner][1])
+            if span and _rank(span) < _rank(best[owner]):
+                best[owner] = span
+        return best
+
+    def _windows(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> tuple[list[Encoding], list[int]]:
+        texts = [(self._cut(question), "".join(piece.text for piece in pieces)) for question, pieces in pairs]
+        windows: list[Encoding] = []
+        owners: list[int] = []
+        for owner, first in enumerate(self._model.tokenizer.encode_batch(texts)):
+            for window in (first, *first.overflowing):
+                windows.append(window)
+                owners.append(owner)
+        return windows, owners
+
+    def _cut(self, question: str) -> str:
+        offsets = self._model.tokenizer.encode(question, add_special_tokens=False).offsets
+        return question if len(offsets) <= self._question_tokens else question[: offsets[self._question_tokens - 1][1]]
+
+
+def _rank(span: Span | None) -> tuple[float, int, int, int]:
+    return (-span.margin, span.piece, span.start, span.end) if span else (np.inf, 0, 0, 0)
+
+
+def best_span(
+    window: Encoding, starts: NDArray[np.float32], ends: NDArray[np.float32], pieces: Sequence[Piece]
+) -> Span | None:
+    """Return the legal span of greatest start + end logit: inside one piece, in order, not too long.
+
+    Start and end are chosen together (an argmax of each alone may put the end before the start). The span is
+    widened to whole words. Returns None if no piece that has a place in the document lies in this window.
+    """
+    piece_of = _piece_of_token(window, pieces)
+    length = len(piece_of)
+    best: tuple[float, int, int] | None = None
+    for extra in range(min(MAX_ANSWER_TOKENS, length)):
+        legal = (piece_of[: length - extra] >= 0) & (piece_of[: length - extra] == piece_of[extra:])
+        if not legal.any():
+            continue
+        scores = np.where(legal, starts[: length - extra] + ends[extra:length], -np.inf)
+        first = int(np.argmax(scores))
+        best = min(best or (np.inf, 0, 0), (-float(scores[first]), first, extra))
+    if best is None:
+        return None
+    first, last = best[1], best[1] + best[2]
+    number = int(piece_of[first])
+    begin, text = sum(len(piece.text) for piece in pieces[:number]), pieces[number].text
+    start, end = window.offsets[first][0] - begin, window.offsets[last][1] - begin
+    start, end = widen(text, start, end, 0, len(text))
+    return Span(number, start, end, text[start:end], -best[0] - float(starts[0] + ends[0]))
+
+
+def _piece_of_token(window: Encoding, pieces: Sequence[Piece]) -> NDArray[np.int64]:
+    """Return for each token the number of the piece it lies in whole; -1 for the question and for words of ours."""
+    bounds = np.cumsum([0, *(len(piece.text) for piece in pieces)])
+    tokens = np.array(window.offsets, dtype=np.int64).reshape(-1, 2)
+    of_text = np.array([sequence == 1 for sequence in window.sequence_ids])
+    number = np.searchsorted(bounds, tokens[:, 0], side="right") - 1
+    number = np.clip(number, 0, len(pieces) - 1)
+    citable = np.array([piece.start is not None for piece in pieces])[number]
+    inside = (tokens[:, 1] <= bounds[number + 1]) & (tokens[:, 1] > tokens[:, 0])
+    return np.where(of_text & citable & inside, number, -1)

@@ -1,0 +1,65 @@
+"""Candidates for a question: dense and lexical lists, fused."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.snapshot import Snapshot
+from index.types import Filters, StoredPassage
+
+CANDIDATES = 100  # from each side; beyond that neither list held a relevant passage that fusion brought to the top
+DENSE_WEIGHT = 0.5  # of the convex combination; the plain average, not tuned
+DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
+FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}"  # what a calibration depends on
+
+Ranking = Sequence[tuple[int, float]]
+
+
+def min_max(ranking: Ranking) -> dict[int, float]:
+    """Scale scores to 0..1: (s - min) / (max - min). Where all are equal each becomes 1."""
+    if not ranking:
+        return {}
+    scores = [score for _, score in ranking]
+    low, spread = min(scores), max(scores) - min(scores)
+    return {passage: (score - low) / spread if spread > 0 else 1.0 for passage, score in ranking}
+
+
+def fuse(dense: Ranking, lexical: Ranking, dense_weight: float = DENSE_WEIGHT) -> dict[int, float]:
+    """Convex combination of min-max scaled scores; a passage missing from a list has 0 there.
+
+    score(p) = w * dense(p) + (1 - w) * lexical(p), after Bruch, Gai & Ingber, "An Analysis of Fusion Functions for
+    Hybrid Retrieval", TOIS 2023. If one list is empty the other counts alone, so that scores keep to 0..1.
+    """
+    sides: list[tuple[float, Mapping[int, float]]] = [
+        (dense_weight, min_max(dense)),
+        (1 - dense_weight, min_max(lexical)),
+    ]
+    present = [(weight, scores) for weight, scores in sides if scores]
+    total = sum(weight for weight, _ in present)
+    fused: dict[int, float] = {}
+    for weight, scores in present:
+        for passage, score in scores.items():
+            fused[passage] = fused.get(passage, 0.0) + weight / total * score
+    return {passage: round(score, DIGITS) for passage, score in fused.items()}
+
+
+def retrieve(
+    snapshot: Snapshot, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
+) -> list[tuple[StoredPassage, float]]:
+    """Return at most `depth` passages with their fused scores, best first; ties go to (source, start).
+
+    `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking.
+    """
+    allowed = snapshot.allowed(filters)
+    reach = max(CANDIDATES, depth)
+    scores = fuse(snapshot.nearest(vector, reach, allowed), snapshot.matching(question, reach, allowed))
+    if not scores:
+        return []
+    ordered = sorted(scores, key=lambda passage: (-scores[passage], passage))
+    # Passages that tie with the last one compete for its place.
+    last = scores[ordered[min(depth, len(ordered)) - 1]]
+    found = snapshot.stored_passages([passage for passage in ordered if scores[passage] >= last])
+    ranked = [(stored, scores[stored.passage_id]) for stored in found]
+    ranked.sort(key=lambda pair: (-pair[1], pair[0].source, pair[0].passage.start))
+    return ranked[:depth]

@@ -1,0 +1,116 @@
+"""What the answerer returns. `api` translates these to JSON with the same names."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An exact place in a source. `start:end` are characters of the document's text, and its slice is `quote`.
+
+    Byte offsets, `line` and `column` (1-based, of `start`) are None where the text was extracted from the file.
+    `prefix` and `suffix` are up to 32 characters around it (W3C TextQuoteSelector). `sha256` is of the file's bytes.
+    """
+
+    document_id: str
+    source: str
+    sha256: str
+    start: int
+    end: int
+    byte_start: int | None
+    byte_end: int | None
+    line: int | None
+    column: int | None
+    page: int | None
+    quote: str
+    prefix: str
+    suffix: str
+    title: str | None
+    url: str | None
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another answer, less likely than the one given."""
+
+    answer: str
+    sentence: str
+    confidence: float
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage as it was found for one question; `score` is the fused retrieval score, higher is better."""
+
+    passage_id: int
+    document_id: str
+    source: str
+    title: str | None
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds spent; `total` includes what the parts do not."""
+
+    embed: float
+    search: float
+    read: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """The state of the store that answered."""
+
+    generation: int
+    documents: int
+    passages: int
+    embedder: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to one question. `answer` is None where the documents do not say; see `candidate` then.
+
+    `candidate` is the best candidate's text, given or withheld (None if nothing was found); `confidence` is the
+    probability that it is right, a function of `candidate_score`. The three `candidate...` stay inside: they are for
+    evaluation and calibration.
+    """
+
+    question: str
+    answer: str | None
+    sentence: str | None
+    confidence: float
+    calibrated: bool
+    citations: tuple[Citation, ...]
+    alternatives: tuple[Alternative, ...]
+    passages: tuple[FoundPassage, ...]
+    timings_ms: Timings
+    store: StoreInfo
+    candidate: str | None
+    candidate_score: float | None
+    candidate_citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The reply to one search."""
+
+    query: str
+    passages: tuple[FoundPassage, ...]
+    timings_ms: Timings
+    store: StoreInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reply with the fused ranking it was read from, best first: what evaluation judges. It stays inside."""
+
+    answer: Answer
+    ranking: tuple[FoundPassage, ...]

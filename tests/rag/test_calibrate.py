@@ -1,0 +1,91 @@
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.errors import UsageError
+from rag.calibrate import Calibration, CurvePoint, Fingerprint, Sample, fit, risk_curve
+
+MADE_WITH = Fingerprint("e", "r", "fp32/fp32", 10, "convex")
+
+
+def test_without_a_fit_a_margin_of_0_is_even_odds():
+    assert Calibration().probability(0) == 0.5
+    assert Calibration().probability(math.log(3)) == pytest.approx(3 / (3 + 1))
+
+
+@given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))
+def test_a_higher_score_is_never_less_likely_right(one, other):
+    low, high = sorted((one, other))
+    assert 0 <= Calibration().probability(low) <= Calibration().probability(high) <= 1
+
+
+def samples(*groups):
+    return [Sample(score, right, 1.0 if right else -1.0) for score, right, count in groups for _ in range(count)]
+
+
+def test_the_fit_gives_each_score_the_share_of_right_answers_it_had():
+    # Two scores and two parameters: the maximum likelihood is exact at both.
+    fitted = fit(samples((1.0, True, 3), (1.0, False, 1), (-1.0, True, 1), (-1.0, False, 4)), MADE_WITH, "gold")
+    assert fitted.probability(1.0) == pytest.approx(3 / 4, abs=1e-4)
+    assert fitted.probability(-1.0) == pytest.approx(1 / 5, abs=1e-4)
+
+
+def test_the_threshold_is_where_answering_stops_to_pay():
+    # From the top: +3, then +3 - 1 + 2 = +4, then 4 - 5 + 1 = 0: stop after the middle score.
+    scored = samples((3.0, True, 3), (2.0, False, 1), (2.0, True, 2), (1.0, False, 5), (1.0, True, 1))
+    fitted = fit(scored, MADE_WITH, "gold")
+    assert fitted.probability(1.0) < fitted.threshold <= fitted.probability(2.0)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_gold_set_with_one_outcome_alone_is_refused(right):
+    with pytest.raises(UsageError, match="all right or all wrong"):
+        fit(samples((1.0, right, 5)), MADE_WITH, "gold")
+
+
+def test_nothing_to_fit_is_refused():
+    with pytest.raises(UsageError, match="all right or all wrong"):
+        fit([], MADE_WITH, "gold")
+
+
+def test_risk_is_the_share_wrong_among_the_answers_given_and_ties_count_together():
+    assert risk_curve([0.9, 0.8, 0.8, 0.1], [True, False, True, False]) == (
+        CurvePoint(0.9, 1, 0 / 1),
+        CurvePoint(0.8, 3, 1 / 3),
+        CurvePoint(0.1, 4, 2 / 4),
+    )
+
+
+def test_a_risk_is_kept_by_the_lowest_confidence_that_kept_it():
+    calibration = Calibration(curve=(CurvePoint(0.9, 60, 0.0), CurvePoint(0.7, 100, 0.04), CurvePoint(0.5, 200, 0.2)))
+    assert calibration.at_risk(0.05) == 0.7
+
+
+def test_a_risk_that_too_few_questions_could_show_is_refused():
+    calibration = Calibration(questions=59, curve=(CurvePoint(0.9, 59, 0.0),))
+    with pytest.raises(UsageError, match="59 questions"):
+        calibration.at_risk(0.05)  # 3 / 0.05 = 60 are needed
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    fitted = fit(samples((1.0, True, 3), (0.0, False, 2), (0.5, True, 1)), MADE_WITH, "gold")
+    fitted.save(tmp_path / "c.json")
+    assert Calibration.load(tmp_path / "c.json") == fitted
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "slope": 1}'])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "c.json").write_text(content)
+    with pytest.raises(UsageError, match=r"c\.json: not a calibration"):
+        Calibration.load(tmp_path / "c.json")
+
+
+def test_a_file_of_another_format_is_refused(tmp_path):
+    Calibration(fingerprint=MADE_WITH).save(tmp_path / "c.json")
+    changed = json.loads((tmp_path / "c.json").read_text()) | {"format": 99}
+    (tmp_path / "c.json").write_text(json.dumps(changed))
+    with pytest.raises(UsageError, match="another format"):
+        Calibration.load(tmp_path / "c.json")

@@ -1,0 +1,74 @@
+from index.types import Document, Field, Metadata, Passage, StoredDocument
+from rag.candidates import Candidate, group, reading_text, supporters
+
+
+def candidate(quote, score, source="a.txt", start=0):
+    return Candidate(f"id of {source}", source, start, start + len(quote), quote, score)
+
+
+def test_the_same_answer_of_two_documents_is_one_group_judged_by_its_best():
+    weak, strong = candidate("the Nile", 2.0, "a.txt"), candidate("Nile", 5.0, "b.txt")
+    (only,) = group([weak, strong])
+    assert only.candidates == (strong, weak)
+    assert only.best.score == 5.0  # the highest, not 2 + 5
+
+
+def test_groups_come_best_first_and_ties_by_source_then_start():
+    first, second = candidate("x", 1.0, "a.txt", 4), candidate("y", 1.0, "a.txt", 9)
+    third = candidate("z", 1.0, "b.txt")
+    assert [g.best for g in group([third, second, first])] == [first, second, third]
+
+
+def test_a_span_found_through_two_overlapping_passages_counts_once():
+    low, high = candidate("Nile", 2.0), candidate("Nile", 3.0)
+    (only,) = group([low, high])
+    assert only.candidates == (high,)
+
+
+def test_punctuation_alone_is_not_merged_with_other_punctuation():
+    assert len(group([candidate("!", 1.0), candidate("?", 0.5, start=5)])) == 2
+
+
+def test_nothing_found_is_no_group():
+    assert group([]) == []
+
+
+def test_the_best_is_cited_even_below_the_threshold_and_others_only_above_it():
+    best, above, below = (candidate("Nile", s, src) for s, src in ((3.0, "a.txt"), (2.0, "b.txt"), (1.0, "c.txt")))
+    assert supporters([best, above, below], [False, True, False]) == [best, above]
+
+
+def test_a_place_inside_another_place_of_the_same_document_is_cited_once():
+    outer, inner = candidate("the Nile", 3.0), candidate("Nile", 2.0, start=4)
+    elsewhere = candidate("Nile", 1.0, start=40)
+    assert supporters([outer, inner, elsewhere], [True, True, True]) == [outer, elsewhere]
+
+
+TEXT = "Bread of Egypt\nBy Ada Miller\nIt is baked at dawn. Nobody knows why."
+
+
+def stored(metadata):
+    document = Document("a.txt", TEXT, "0" * 64, "utf-8", 0, "text/plain", (), metadata)
+    return StoredDocument(document, None, len(TEXT), 1)
+
+
+def spot(value):
+    return Field(value, TEXT.index(value), TEXT.index(value) + len(value))
+
+
+def passage(text):
+    start = TEXT.index(text)
+    return Passage("id", start, start + len(text), text, "")
+
+
+def test_the_reader_sees_title_and_author_before_a_passage_at_their_own_places():
+    facts = Metadata(title=spot("Bread of Egypt"), author=spot("Ada Miller"))
+    pieces = reading_text(stored(facts), passage("Nobody knows why."))
+    assert "".join(piece.text for piece in pieces) == "Bread of Egypt\nBy Ada Miller\nNobody knows why."
+    for piece in pieces:
+        assert piece.start is None or TEXT[piece.start :].startswith(piece.text)
+
+
+def test_what_the_passage_itself_holds_or_the_text_does_not_state_is_not_read_twice():
+    facts = Metadata(title=spot("Bread of Egypt"), publisher=Field("The Baker"))
+    assert [piece.text for piece in reading_text(stored(facts), passage(TEXT))] == [TEXT]

@@ -1,0 +1,285 @@
+"""The report, its table and its gates, with an answerer that knows its replies by heart."""
+
+import codecs
+import json
+from dataclasses import asdict, dataclass, replace
+
+import pytest
+
+from rag.evaluate import Reread, check_gates, evaluate, format_table
+from rag.gold import Evidence, GoldQuestion
+from rag.types import Answer, Asked, Citation, FoundPassage, StoreInfo, Timings
+
+TEXT = "Ægypt lies on the Nile."
+NILE = TEXT.index("Nile")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One document, a.txt."""
+
+    body: str | None = TEXT
+    file: bytes | None = TEXT.encode()
+    codec: str | None = "utf-8"
+
+    def sources(self):
+        return {"a.txt"}
+
+    def text_of(self, document_id):
+        return self.body
+
+    def file_of(self, document_id):
+        return self.file
+
+    def encoding_of(self, document_id):
+        return self.codec
+
+
+def cite(start=NILE, end=NILE + 4, codec="utf-8", bom=b""):
+    before, quote = TEXT[:start], TEXT[start:end]
+    byte_start = None if codec is None else len(bom + before.encode(codec))
+    byte_end = None if codec is None else byte_start + len(quote.encode(codec))
+    return Citation(
+        document_id="d",
+        source="a.txt",
+        sha256="0" * 64,
+        start=start,
+        end=end,
+        byte_start=byte_start,
+        byte_end=byte_end,
+        line=1,
+        column=start + 1,
+        page=None,
+        quote=quote,
+        prefix=before[-32:],
+        suffix=TEXT[end : end + 32],
+        title=None,
+        url=None,
+        verified=True,
+    )
+
+
+class ByHeart:
+    """Replies by question: (answer, candidate, confidence). Counts what it is asked alone."""
+
+    def __init__(self, replies):
+        self.replies = replies
+        self.alone = []
+
+    def ask_many(self, questions, top_k, depth):
+        assert depth == 10
+        for question in questions:
+            found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
+            yield Asked(self.reply(question, 99.0), (found,))
+
+    def ask(self, question, top_k):
+        self.alone.append(question)
+        return self.reply(question, float(len(self.alone)))
+
+    def reply(self, question, total):
+        given, candidate, confidence = self.replies[question]
+        found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
+        return Answer(
+            question=question,
+            answer=given,
+            sentence=None,
+            confidence=confidence,
+            calibrated=True,
+            citations=() if given is None else (cite(),),
+            alternatives=(),
+            passages=(found,),
+            timings_ms=Timings(0, 0, 0, total),
+            store=StoreInfo(1, 1, 1, "e", "r"),
+            candidate=candidate,
+            candidate_citations=(cite(),),
+        )
+
+
+def gold(name, answers=("Nile",), answerable=True, sources=("a.txt",), evidence=()):
+    return GoldQuestion(name, name, tuple(answers), tuple(sources), tuple(evidence), answerable, ("t",))
+
+
+GOLD = [gold("right"), gold("withheld"), gold("wrong"), gold("none", (), False, ())]
+REPLIES = {
+    "right": ("the Nile", "the Nile", 0.9),
+    "withheld": (None, "Nile", 0.4),
+    "wrong": ("Congo", "Congo", 0.7),
+    "none": (None, "Rhine", 0.20004),
+}
+
+
+def run(questions=GOLD, replies=REPLIES, **more):
+    return evaluate(ByHeart(replies), Disk(), questions, run_info={"version": "1"}, **more)
+
+
+def values(report):
+    return {name: (metric["value"], metric["n"]) for name, metric in report["metrics"].items()}
+
+
+def test_every_metric_is_the_mean_over_the_questions_it_is_about():
+    got = values(run())
+    assert got["exact_match"] == got["f1"] == (1 / 3, 3)
+    assert got["has_answer_rate"] == (2 / 3, 3)
+    assert got["no_answer_accuracy"] == (1 / 1, 1)
+    assert got["overall_exact_match"] == got["overall_f1"] == (2 / 4, 4)
+    assert got["citation_precision"] == (2 / 2, 2)
+    assert got["citation_recall"] == (2 / 3, 3)
+    assert got["citation_verified"] == (2 / 2, 2)
+    names = ["source_hit@1", "source_hit@5", "source_hit@10", "recall@5", "recall@10", "mrr@10", "ndcg@10"]
+    assert [got[name] for name in [*names, "passage_hit@1", "passage_hit@5", "passage_hit@10"]] == [(1.0, 3)] * 10
+
+
+def test_confidence_is_judged_by_the_candidate_before_the_threshold_with_unanswerable_ones_always_wrong():
+    got = values(run())
+    gaps = abs(0.9 - 1) + abs(0.7 - 0) + abs(0.4 - 1) + abs(0.2 - 0)
+    assert got["ece"] == (pytest.approx(gaps / 4), 4)
+    # most confident first: right, wrong, right, wrong
+    assert got["aurc"] == (pytest.approx((0 / 1 + 1 / 2 + 1 / 3 + 2 / 4) / 4), 4)
+
+
+def test_latency_is_that_of_questions_asked_alone():
+    got = values(run())  # alone they take 1, 2, 3 and 4 ms
+    assert got["latency_ms_p50"] == ((2 + 3) / 2, 4)
+    assert got["latency_ms_p95"] == (pytest.approx(3 + 0.85), 4)  # rank 0.95 * 3 = 2.85
+
+
+def test_at_most_100_evenly_spaced_questions_are_asked_alone():
+    names = [f"q{number}" for number in range(250)]
+    answerer = ByHeart(dict.fromkeys(names, ("Nile", "Nile", 0.5)))
+    report = evaluate(answerer, Disk(), [gold(name) for name in names], run_info={})
+    assert answerer.alone == [names[i * 250 // 100] for i in range(100)]
+    assert report["metrics"]["latency_ms_p50"]["n"] == 100
+
+
+def test_every_metric_carries_an_interval_around_its_value():
+    for metric in run()["metrics"].values():
+        assert metric.keys() == {"value", "n", "ci_low", "ci_high"}
+        assert metric["ci_low"] <= metric["value"] <= metric["ci_high"]
+
+
+def test_what_was_not_measured_is_absent():
+    names = run([gold("none", (), False, ())])["metrics"].keys()
+    expected = ["no_answer_accuracy", "overall_exact_match", "overall_f1", "ece", "aurc"]
+    assert list(names) == [*expected, "latency_ms_p50", "latency_ms_p95"]
+
+
+def test_evidence_without_answers_measures_retrieval_alone():
+    report = run([gold("right", answers=(), evidence=[Evidence("a.txt", 0, 3)])])
+    assert report["questions"][0] | {"exact_match": None, "f1": None, "stage": "ok"} == report["questions"][0]
+    absent = {
+        "exact_match",
+        "f1",
+        "has_answer_rate",
+        "overall_f1",
+        "citation_precision",
+        "citation_recall",
+        "ece",
+        "aurc",
+    }
+    assert not absent & report["metrics"].keys()
+    assert report["metrics"]["passage_hit@1"]["value"] == 1.0
+
+
+def test_each_question_is_reported_with_its_reply_scores_and_stage():
+    report = run()
+    assert report["questions"][0] == {
+        "id": "right",
+        "question": "right",
+        "answerable": True,
+        "tags": ["t"],
+        "prediction": "the Nile",
+        "candidate": "the Nile",
+        "confidence": 0.9,
+        "exact_match": 1.0,
+        "f1": 1.0,
+        "citations": [asdict(cite())],
+        "stage": "ok",
+    }
+    assert [row["stage"] for row in report["questions"]] == ["ok", "withheld", "missed", "ok"]
+    assert [row["prediction"] for row in report["questions"]] == ["the Nile", None, "Congo", None]
+
+
+def test_the_report_says_what_was_run_and_is_the_same_json_each_time():
+    assert run()["run"] == {"version": "1", "seed": 0, "n": 4}
+    assert json.dumps(run()) == json.dumps(run())
+
+
+def test_noise_below_the_reported_digits_changes_nothing():
+    noisy = {name: (given, candidate, c + 1e-6) for name, (given, candidate, c) in REPLIES.items()}
+    assert run() == run(replies=noisy)
+
+
+def test_progress_counts_every_question_asked_and_may_stop_the_run():
+    seen = []
+    run(progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 8) for done in range(1, 9)]
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(progress=stop)
+
+
+def test_nothing_to_ask_is_refused():
+    with pytest.raises(ValueError, match="no question"):
+        run([])
+
+
+BOM16 = codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("disk", "citation", "confirmed"),
+    [
+        (Disk(), cite(), True),
+        (Disk(), replace(cite(), start=NILE + 1, end=NILE + 5), False),
+        (Disk(), replace(cite(), byte_start=NILE, byte_end=NILE + 4), False),  # Æ is two bytes
+        (Disk(), replace(cite(), byte_start=None), False),
+        (Disk(), replace(cite(), quote="nile"), False),
+        (Disk(file=b"x" + TEXT.encode()), cite(), False),  # the file has changed since it was indexed
+        (Disk(file=b"\xff"), cite(), False),
+        (Disk(file=codecs.BOM_UTF8 + TEXT.encode()), cite(bom=codecs.BOM_UTF8), True),
+        (Disk(file=codecs.BOM_UTF8 + TEXT.encode()), cite(), False),
+        (Disk(file=BOM16, codec="utf-16-le"), cite(codec="utf-16-le", bom=codecs.BOM_UTF16_LE), True),
+        (Disk(file=None), cite(), True),
+        (Disk(file=None), cite(bom=codecs.BOM_UTF8), True),
+        (Disk(file=None), replace(cite(), byte_start=NILE, byte_end=NILE + 4), False),
+        (Disk(file=b"%PDF", codec=None), cite(codec=None), True),  # extracted: the stored text is what is cited
+        (Disk(file=b"%PDF", codec=None), cite(), False),
+        (Disk(body=None, file=None), cite(), False),
+        (Disk(body=None, file=None, codec=None), cite(codec=None), False),
+    ],
+)
+def test_a_citation_is_confirmed_by_characters_and_bytes_read_again(disk, citation, confirmed):
+    assert Reread(disk).confirms(citation) is confirmed
+
+
+def metric(value):
+    return {"value": value, "n": 5, "ci_low": value, "ci_high": value}
+
+
+def test_a_gate_is_kept_at_its_limit_and_fails_beyond_it():
+    measured = {"f1": metric(0.5), "ece": metric(0.1)}
+    assert check_gates(measured, {"f1": 0.5}, {"ece": 0.1}) == []
+    assert check_gates(measured, {"f1": 0.51}, {"ece": 0.09}) == [
+        "f1 is 0.5000, its minimum is 0.51",
+        "ece is 0.1000, its maximum is 0.09",
+    ]
+
+
+def test_a_gate_of_zero_is_a_gate():
+    assert check_gates({"ece": metric(0.1)}, {}, {"ece": 0.0}) == ["ece is 0.1000, its maximum is 0"]
+
+
+def test_a_gate_whose_metric_was_not_measured_or_whose_limit_is_no_number_fails():
+    assert check_gates({}, {"f1": 0.0}, {}) == ["f1 was not measured, so its minimum 0 is not kept"]
+    assert len(check_gates({"f1": metric(1.0)}, {"f1": float("nan")}, {"f1": float("nan")})) == 2
+
+
+def test_the_table_has_a_row_for_each_metric():
+    report = {"metrics": {"f1": {"value": 2 / 3, "n": 3, "ci_low": 0, "ci_high": 1}, "latency_ms_p50": metric(12.34)}}
+    assert format_table(report) == [
+        ("f1", "0.6667", "0.0000..1.0000", "3"),
+        ("latency_ms_p50", "12.3", "12.3..12.3", "5"),
+    ]
