@@ -92,7 +92,7 @@ _LICENCE = _line(
     r"(Copyright\s*)?(©\s*(copyright|by |\d{4}|(?-i:[A-Z]))|\(c\)\s*(copyright|(1[89]|20)\d\d)).*",
     r"Copyright\s*(©|\(c\)|(by )?(1[89]|20)\d\d\s*[-–,.]).*|Copyright\s+(1[89]|20)\d\d(\s+[\w.,&' -]{0,60})?",
     r"(.{0,120}[.;,|]\s*)?All rights reserved[.!]?",
-    r"Disclaimer\s*:.*",
+    r"Disclaimer\s*:.*\b(responsib|liab|accura|inaccura|views|opinions|endorse|constitute|advice|warrant|informational).*",
     r"(For )?(Media|Press) (inquiries|enquiries|contacts?)\s*:.{0,200}",
     r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*:?\s*[\dA-Z-]*\d[\dA-Z-]*",
     r"(Business |Company )?Registration (number|no\.?)\s*:?\s*[\w-]*\d[\w-]*",

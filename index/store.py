@@ -170,7 +170,7 @@ class Store:
             self._derived.settle(connection)
         except (StoreError, OSError) as error:
             # Whoever reads next brings them up, or says why not.
-            log.warning("%s: the indexes will be brought up later (%s)", self._folder, error)
+            log.info("%s: the indexes will be brought up later (%s)", self._folder, error)
 
     def _current(self, connection: sqlite3.Connection) -> View:
         """Begin this connection's read transaction, and return the view of its very generation."""

@@ -13,6 +13,9 @@ from index.errors import UsageError
 
 FORMAT = 1
 CURVE_POINTS = 200
+# Share of the questions that people ask and their documents do not answer, for which the threshold is chosen. An
+# assumption, not a measurement: test sets are built with half, which would make the threshold withhold too much.
+UNANSWERABLE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +92,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One question's best candidate: its score, whether it is right, and what giving it is worth.
-
-    `worth` is the gain in F1 (SQuAD v2.0 rule) over withholding it: the answer's F1 where the question has an answer,
-    -1 where it has none, since withholding scores 1 there.
-    """
+    """One question's best candidate: its score, whether it is right, and its F1 (None: the question has no answer)."""
 
     score: float
     right: bool
-    worth: float
+    f1: float | None
 
 
 def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> Calibration:
-    """Fit by logistic regression, and put the threshold where overall F1 (SQuAD v2.0) is greatest.
+    """Fit by logistic regression, and choose the threshold (see `best_threshold`).
 
     Raises UsageError unless both right and wrong answers are there.
     """
@@ -112,21 +111,33 @@ def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> 
     from sklearn.linear_model import LogisticRegression  # slow to import, and no answer needs it
 
     ordered = sorted(samples, key=lambda sample: -sample.score)
-    scores = np.array([[sample.score] for sample in ordered])
     right = [sample.right for sample in ordered]
-    model = LogisticRegression(C=np.inf).fit(scores, right)
+    model = LogisticRegression(C=np.inf).fit(np.array([[sample.score] for sample in ordered]), right)
     platt = Calibration(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))
     confidences = [platt.probability(sample.score) for sample in ordered]
-    gained = np.cumsum([sample.worth for sample in ordered])
     return Calibration(
         slope=platt.slope,
         intercept=platt.intercept,
-        threshold=math.floor(confidences[int(np.argmax(gained))] * 1e4) / 1e4,
+        threshold=math.floor(platt.probability(best_threshold(ordered)) * 1e4) / 1e4,
         fingerprint=fingerprint,
         fitted_on=fitted_on,
         questions=len(samples),
         curve=risk_curve(confidences, right),
     )
+
+
+def best_threshold(samples: Sequence[Sample]) -> float:
+    """Return the score from which answering makes overall F1 (SQuAD v2.0) greatest at the assumed mix of questions.
+
+    Answering a question that has an answer gains its F1; answering one that has none loses the 1 that withholding
+    scores. Both kinds are weighted to their assumed shares, whatever their shares in the samples, which descend in
+    score and are not empty.
+    """
+    without = sum(sample.f1 is None for sample in samples)
+    loss = UNANSWERABLE / without if without else 0.0
+    gain = (1 - UNANSWERABLE) / (len(samples) - without) if without < len(samples) else 0.0
+    worth = np.cumsum([-loss if sample.f1 is None else gain * sample.f1 for sample in samples])
+    return samples[int(np.argmax(worth))].score
 
 
 def risk_curve(confidences: Sequence[float], right: Sequence[bool]) -> tuple[CurvePoint, ...]:

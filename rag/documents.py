@@ -1,10 +1,13 @@
 """The documents of a store, as evaluation and verification look things up in them."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from index.snapshot import Snapshot
+
+KEPT = 16  # documents kept in memory: citations of one document come together
 
 
 class StoredDocuments:
@@ -13,6 +16,7 @@ class StoredDocuments:
     def __init__(self, snapshot: Snapshot) -> None:
         """Look things up while the snapshot is open."""
         self._snapshot = snapshot
+        self._document = lru_cache(maxsize=KEPT)(snapshot.document)
 
     def sources(self) -> frozenset[str]:
         """Return the sources that are indexed."""
@@ -20,17 +24,17 @@ class StoredDocuments:
 
     def text_of(self, document_id: str) -> str | None:
         """Return a document's text, None if there is no such document."""
-        stored = self._snapshot.document(document_id)
+        stored = self._document(document_id)
         return stored.document.text if stored else None
 
     def source_of(self, document_id: str) -> str | None:
         """Return a document's source, None if there is no such document."""
-        stored = self._snapshot.document(document_id)
+        stored = self._document(document_id)
         return stored.document.source if stored else None
 
     def encoding_of(self, document_id: str) -> str | None:
         """Return the codec of a document's file, None where its text was extracted or there is no such document."""
-        stored = self._snapshot.document(document_id)
+        stored = self._document(document_id)
         return stored.document.encoding if stored else None
 
     def documents_with_sha256(self, sha256: str) -> list[str]:
@@ -44,7 +48,7 @@ class StoredDocuments:
 
     def file_of(self, document_id: str) -> bytes | None:
         """Return the file as it is on disk now, None if it is gone."""
-        stored = self._snapshot.document(document_id)
+        stored = self._document(document_id)
         try:
             return Path(stored.origin).read_bytes() if stored and stored.origin else None
         except OSError:

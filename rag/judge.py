@@ -81,8 +81,8 @@ def sample(gold: GoldQuestion, answer: Answer) -> Sample | None:
     right = candidate_right(gold, answer.candidate)
     if answer.candidate is None or answer.candidate_score is None or right is None:
         return None
-    worth = metrics.f1(answer.candidate, gold.answers) if gold.answerable else -1.0
-    return Sample(answer.candidate_score, right, worth)
+    f1 = metrics.f1(answer.candidate, gold.answers) if gold.answerable else None
+    return Sample(answer.candidate_score, right, f1)
 
 
 def retrieval_measures(gold: GoldQuestion, ranking: Sequence[FoundPassage]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from index.offsets import widen
 from index.runtime import PRECISION, ConvertedModel
@@ -68,7 +68,9 @@ class Reader:
         self._model = ConvertedModel(folder, threads)
         window = self._model.card.window
         self._question_tokens = window // 4
-        self._model.tokenizer.enable_truncation(window, stride=window // 4, strategy="only_second")
+        # A tokenizer of its own, because one that truncates pairs refuses a long question alone.
+        self._pairs = Tokenizer.from_str(self._model.tokenizer.to_str())
+        self._pairs.enable_truncation(window, stride=window // 4, strategy="only_second")
 
     @property
     def info(self) -> ReaderInfo:
@@ -94,7 +96,7 @@ class Reader:
         texts = [(self._cut(question), "".join(piece.text for piece in pieces)) for question, pieces in pairs]
         windows: list[Encoding] = []
         owners: list[int] = []
-        for owner, first in enumerate(self._model.tokenizer.encode_batch(texts)):
+        for owner, first in enumerate(self._pairs.encode_batch(texts)):
             for window in (first, *first.overflowing):
                 windows.append(window)
                 owners.append(owner)

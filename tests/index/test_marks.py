@@ -76,6 +76,7 @@ def test_a_line_of_boilerplate_is_marked_whole(label, line):
         'The phrase "All rights reserved" goes back to the Buenos Aires Convention of 1910.',
         "The views of the committee do not reflect those of the voters, a survey found.",
         "Disclaimers of this kind are common.",
+        "Disclaimer: I received this kettle as a gift. It boils well.",
         "(c) the tenant shall keep the garden",
         "Related articles in the law are 12 and 13.",
         "Most read in silence, some aloud.",

@@ -77,9 +77,10 @@ def test_the_seed_articles_say_who_wrote_them_where_and_when(number, expected):
     [
         PROSE,
         PROSE + "\n\n" + PROSE,
-        "It was the best of times, it was the worst of\ntimes, it was the age of wisdom, it was the\nage of foolishness.",
+        "It was the best of times, it was the worst of\ntimes, it was the age of wisdom, and the age\nof none.",
         "one two three\nfour",
         "No more than this line",
+        "WASHINGTON —\n\nThe ministers met for three days and agreed on little.",
         "- milk\n- eggs\n- bread",
         "x = 1\ny = 2",
         "She left on the 3rd.\nBy the end of 2020 she was back.\n",
@@ -146,8 +147,9 @@ def test_the_head_of_an_article_is_understood(head, expected):
 
 def test_front_matter_states_facts_and_goes_before_the_text():
     text = (
-        '---\r\ntitle: "A title: more"  # a comment\r\nauthor:\r\n  - Jane Doe\r\n  - John Roe\r\ndate: 2020-05-06T10:00:00Z\r\n'
-        "url: https://example.org/a\r\nlang: en\r\nsource: The Post\r\ntags: [a, b]\r\n---\r\n\r\n# Another title\r\n\r\nText.\r\n"
+        '---\r\ntitle: "A title: more"  # a comment\r\nauthor:\r\n  - Jane Doe\r\n  - John Roe\r\n'
+        "date: 2020-05-06T10:00:00Z\r\nurl: https://example.org/a\r\nlang: en\r\nsource: The Post\r\n"
+        "tags: [a, b]\r\n---\r\n\r\n# Another title\r\n\r\nText.\r\n"
     )
     assert facts(text, "a.md") == {
         "title": "A title: more",

@@ -77,6 +77,7 @@ def test_a_damaged_index_is_made_again_from_the_truth(folder, part, how, then):
 
 
 def test_an_index_that_cannot_be_written_fails_no_write_and_is_brought_up_later(store, folder, caplog):
+    caplog.set_level("INFO")
     write(store, a=["nile"])
     shutil.rmtree(folder / "lexical")
     (folder / "lexical").write_text("in the way")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import UsageError
-from rag.calibrate import Calibration, CurvePoint, Fingerprint, Sample, fit, risk_curve
+from rag.calibrate import Calibration, CurvePoint, Fingerprint, Sample, best_threshold, fit, risk_curve
 
 MADE_WITH = Fingerprint("e", "r", "fp32/fp32", 10, "convex")
 
@@ -23,7 +23,8 @@ def test_a_higher_score_is_never_less_likely_right(one, other):
 
 
 def samples(*groups):
-    return [Sample(score, right, 1.0 if right else -1.0) for score, right, count in groups for _ in range(count)]
+    """Each group: score, whether right (F1 1) or of a question that has no answer, how many."""
+    return [Sample(score, right, 1.0 if right else None) for score, right, count in groups for _ in range(count)]
 
 
 def test_the_fit_gives_each_score_the_share_of_right_answers_it_had():
@@ -34,10 +35,19 @@ def test_the_fit_gives_each_score_the_share_of_right_answers_it_had():
 
 
 def test_the_threshold_is_where_answering_stops_to_pay():
-    # From the top: +3, then +3 - 1 + 2 = +4, then 4 - 5 + 1 = 0: stop after the middle score.
-    scored = samples((3.0, True, 3), (2.0, False, 1), (2.0, True, 2), (1.0, False, 5), (1.0, True, 1))
-    fitted = fit(scored, MADE_WITH, "gold")
-    assert fitted.probability(1.0) < fitted.threshold <= fitted.probability(2.0)
+    # 8 answerable, 6 not; a right answer gains 0.75 / 8, one too many loses 0.25 / 6. From the top:
+    # 3 gains; then 2 gains and 1 loss; then 3 gains and 4 losses, 3 * 0.75 / 8 > 4 * 0.25 / 6; then a loss.
+    kept = [(3.0, True, 3), (2.0, True, 2), (2.0, False, 1), (1.0, True, 3), (1.0, False, 4)]
+    assert best_threshold(samples(*kept, (0.0, False, 1))) == 1.0
+
+
+def test_where_the_last_right_answers_cost_more_than_they_gain_they_are_withheld():
+    # One right answer of ten gains 0.75 / 10; the nine of ten unanswerable ones before it lose 9 * 0.25 / 10.
+    assert best_threshold(samples((5.0, True, 9), (4.0, False, 9), (3.0, True, 1), (2.0, False, 1))) == 5.0
+
+
+def test_a_gold_set_without_unanswerable_questions_withholds_nothing_that_is_right():
+    assert best_threshold([Sample(3.0, True, 1.0), Sample(2.0, False, 0.0), Sample(1.0, True, 0.6)]) == 1.0
 
 
 @pytest.mark.parametrize("right", [True, False])

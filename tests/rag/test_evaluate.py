@@ -91,6 +91,7 @@ class ByHeart:
             timings_ms=Timings(0, 0, 0, total),
             store=StoreInfo(1, 1, 1, "e", "r"),
             candidate=candidate,
+            candidate_score=None if candidate is None else 1.0,
             candidate_citations=(cite(),),
         )
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from rag.calibrate import Sample
 from rag.gold import Evidence, GoldQuestion
 from rag.judge import (
     answer_measures,
@@ -11,6 +12,7 @@ from rag.judge import (
     citation_measures,
     is_gold_passage,
     retrieval_measures,
+    sample,
     stage,
 )
 from rag.types import Answer, Asked, Citation, FoundPassage, StoreInfo, Timings
@@ -56,6 +58,7 @@ def answer(given, candidate=None, citations=(), passages=()):
         timings_ms=Timings(0, 0, 0, 0),
         store=StoreInfo(1, 1, 1, "e", "r"),
         candidate=given if candidate is None else candidate,
+        candidate_score=1.5,
         candidate_citations=(),
     )
 
@@ -185,3 +188,12 @@ HIT = passage("a.txt")
 )
 def test_the_first_part_that_failed_is_to_blame(gold, reply, ranking, blamed):
     assert stage(gold, asked(reply, ranking), INDEXED) == blamed
+
+
+def test_a_calibration_learns_the_score_and_whether_the_candidate_is_right_given_or_withheld():
+    assert sample(question(), answer(None, candidate="the Nile")) == Sample(1.5, True, 1.0)
+    assert sample(question(), answer("Rhine")) == Sample(1.5, False, 0.0)
+
+
+def test_on_an_unanswerable_question_every_candidate_is_wrong():
+    assert sample(UNANSWERABLE, answer("Nile")) == Sample(1.5, False, None)

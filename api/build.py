@@ -1,0 +1,79 @@
+"""Settings -> ready parts: the only place where they are wired together."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from api.settings import Settings, load_settings
+from index.chunk import ChunkLimits
+from index.embed import Embedder
+from index.manifest import Manifest
+from index.models import converted, find_embedder, find_reader
+from index.store import Store
+from index.types import Encoder
+from rag.answer import Answerer
+from rag.calibrate import Calibration
+from rag.read import Reader
+
+DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
+DEFAULT_READER_SHA256 = "6c78b4580aad457fb0600b2aabdd6c7a35583757edbadd03c820a98fdf00a8cc"
+CALIBRATION = "calibration.json"
+Notify = Callable[[str], None]
+
+log = logging.getLogger("pincite")
+
+
+def build_embedder(settings: Settings, notify: Notify = log.info) -> Embedder:
+    """Return the embedder, prepared for this machine if this is its first use."""
+    files = find_embedder(settings.embedder)
+    return Embedder(converted(files, "embedder", settings.cache / "models", notify), settings.threads)
+
+
+def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
+    """Return the reader, prepared for this machine if this is its first use."""
+    files = find_reader(settings.reader, DEFAULT_READER, DEFAULT_READER_SHA256)
+    return Reader(converted(files, "reader", settings.cache / "models", notify), settings.threads)
+
+
+def chunk_limits(encoder: Encoder) -> ChunkLimits:
+    """Return how documents are cut for this embedder."""
+    return ChunkLimits(window=encoder.window)
+
+
+def manifest_for(encoder: Encoder) -> Manifest:
+    """Return what a store made with this embedder says of itself."""
+    return Manifest(embedder=encoder.info, chunker=asdict(chunk_limits(encoder)))
+
+
+def load_calibration(store: Path, settings: Settings) -> Calibration:
+    """Return the store's own calibration, else the one beside the default reader, else none."""
+    candidates = [store / CALIBRATION]
+    if not settings.reader:
+        candidates.append(DEFAULT_READER / CALIBRATION)
+    for path in candidates:
+        if path.is_file():
+            return Calibration.load(path)
+    return Calibration()
+
+
+def open_answerer(
+    store: Path | str | None = None, *, settings: Settings | None = None, notify: Notify = log.info
+) -> Answerer:
+    """Open a store and the models, ready to answer: `open_answerer("my-store").ask("Who ...?")`.
+
+    Raises StoreError (absent, damaged, made with another embedder), ModelError, UsageError.
+    """
+    settings = settings or load_settings(store=store)
+    # Opened without the models first: that it is absent or damaged is known in no time.
+    Store.open(settings.store).close()
+    encoder = build_embedder(settings, notify)
+    answerer = Answerer(
+        Store.open(settings.store, manifest_for(encoder)),
+        encoder,
+        build_reader(settings, notify),
+        load_calibration(settings.store, settings),
+    )
+    if answerer.calibration.fingerprint != answerer.fingerprint():
+        log.warning("confidence is not calibrated for these models; run `pincite calibrate GOLD`")
+    return answerer

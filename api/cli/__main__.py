@@ -1,0 +1,5 @@
+"""`python -m api.cli` is `pincite`."""
+
+from api.cli.main import main
+
+main()

@@ -1,0 +1,44 @@
+"""`pincite`: the commands put together, and what their errors become."""
+
+import os
+import sys
+
+import typer
+
+from api.cli import answering, evaluation, indexing, serving, upkeep
+from index.errors import PinciteError, StoreError
+
+USAGE, STORE, INTERRUPTED = 2, 4, 130
+
+app = typer.Typer(
+    name="pincite",
+    help="Answers questions over a folder of articles. Each answer is a quote; each citation is an exact place.",
+    epilog="Start with:  pincite index ARTICLES  then  pincite ask 'Who ...?'  then  pincite serve",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,  # plain help starts faster, and errors stay one line
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (indexing, answering, evaluation, upkeep, serving):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line. A user's mistake is one line on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except StoreError as error:
+        _fail(error, STORE)
+    except PinciteError as error:
+        _fail(error, USAGE)
+    except BrokenPipeError:  # `pincite ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _fail("stopped; what was reported as done is kept", INTERRUPTED)
+
+
+def _fail(message: object, code: int) -> None:
+    line = " ".join(str(message).split())
+    typer.echo(f"pincite: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,65 @@
+"""One run of `pincite eval` or `calibrate`: the gold set is read first, then the store and the models are opened."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from api.build import CALIBRATION, open_answerer
+from api.settings import Settings
+from rag.answer import Answerer
+from rag.calibrate import Calibration, fit
+from rag.documents import StoredDocuments, corpus_fingerprint
+from rag.evaluate import evaluate
+from rag.gold import load_gold
+from rag.judge import sample
+
+Notify = Callable[[str], None]
+Progress = Callable[[int, int, str], None]
+
+
+def run_evaluation(
+    gold_file: Path, settings: Settings, top_k: int, notify: Notify, progress: Progress
+) -> dict[str, Any]:
+    """Return the evaluation report (see `rag.evaluate`). UsageError for a malformed gold set, before anything else."""
+    gold = load_gold(gold_file)
+    answerer = open_answerer(settings=settings, notify=notify)
+    with answerer.store.snapshot() as snapshot:
+        return evaluate(
+            answerer,
+            StoredDocuments(snapshot),
+            gold,
+            top_k=top_k,
+            run_info={
+                "version": version("pincite"),
+                "generation": snapshot.generation,
+                "corpus": corpus_fingerprint(snapshot),
+                "gold": hashlib.sha256(gold_file.read_bytes()).hexdigest(),
+                "models": _models(answerer),
+                "settings": {"top_k": top_k, **asdict(answerer.fingerprint(top_k))},
+            },
+            progress=lambda done, total: progress(done, total, ""),
+        )
+
+
+def _models(answerer: Answerer) -> dict[str, str]:
+    return {"embedder": answerer.encoder.info.name, "reader": answerer.reader.info.name}
+
+
+def run_calibration(
+    gold_file: Path, settings: Settings, top_k: int, notify: Notify, progress: Progress
+) -> tuple[Path, Calibration]:
+    """Fit a calibration on a gold set, write it into the store, and return where it is with what it is."""
+    gold = [question for question in load_gold(gold_file) if question.answers or not question.answerable]
+    answerer = open_answerer(settings=settings, notify=notify)
+    asked = answerer.ask_many([question.question for question in gold], top_k, depth=0)
+    samples = []
+    for done, (question, one) in enumerate(zip(gold, asked, strict=True), start=1):
+        progress(done, len(gold), "")
+        samples.append(sample(question, one.answer))
+    calibration = fit([one for one in samples if one], answerer.fingerprint(top_k), gold_file.name)
+    path = answerer.store.folder / CALIBRATION
+    calibration.save(path)
+    return path, calibration

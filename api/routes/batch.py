@@ -1,0 +1,121 @@
+"""Many questions in one request: NDJSON in, NDJSON out, in the same order."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Depends
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import StreamingResponse
+
+from api.bodies import MAX_ID, BatchLine
+from api.problems import Problem, problem_of, refusals
+from api.routes.dependencies import Asks, require_media_type
+from api.schemas import AskReply
+from index.errors import UsageError
+from rag.answer import BATCH, Answerer, Request
+from rag.types import Answer
+
+MAX_LINES = 10_000
+NDJSON = "application/x-ndjson"
+_ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines")
+_IN_MEMORY = 2**20  # bytes of a batch before it goes to disk
+_EXAMPLE = '{"id": "q1", "question": "Who leads the SCO?"}\n{"id": "q2", "question": "Where did they meet?"}\n'
+
+Name = str | int | None
+
+router = APIRouter(prefix="/v1", tags=["ask"])
+
+
+class _Line(NamedTuple):
+    """A line of the batch: its id, and the question or what is wrong with it."""
+
+    id: Name
+    asked: Request | Problem
+
+
+async def spooled(request: HttpRequest) -> AsyncIterator[IO[bytes]]:
+    """Receive the whole body into a temporary file, which is gone when the reply has been sent."""
+    require_media_type(request, _ACCEPTED)
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        async for chunk in request.stream():
+            spool.write(chunk)
+        yield spool
+
+
+@router.post(
+    "/batch",
+    responses={
+        200: {"description": "One reply a line, in the order of the questions", "content": {NDJSON: {}}},
+        **refusals(413, 415, 422, 503),
+    },
+    response_class=StreamingResponse,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {NDJSON: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        }
+    },
+    summary="Answer many questions",
+)
+def batch(answerer: Asks, spool: Annotated[IO[bytes], Depends(spooled)]) -> StreamingResponse:
+    """Answer a batch: each line an ask request plus an optional `id`, at most 10,000 lines and 16 MiB.
+
+    The replies are streamed, in order, once the last line is here: `{"id", ...reply}`, or `{"id", "error": problem}`
+    in the place of a line that cannot be answered. Blank lines are not counted and get no reply.
+    """
+    spool.seek(0)
+    lines = sum(1 for line in spool if line.strip())
+    if lines > MAX_LINES:
+        raise HTTPException(413, f"the batch has {lines:,} lines; send at most {MAX_LINES:,} at a time")
+    spool.seek(0)
+    return StreamingResponse(_replies(answerer, spool), media_type=NDJSON)
+
+
+def _replies(answerer: Answerer, lines: Iterable[bytes]) -> Iterator[bytes]:
+    waiting = (_parsed(answerer, line) for line in lines if line.strip())
+    while some := list(islice(waiting, BATCH)):
+        answers = iter(_answers(answerer, [line.asked for line in some if isinstance(line.asked, Request)]))
+        for line in some:
+            outcome = next(answers) if isinstance(line.asked, Request) else line.asked
+            yield json.dumps(_reply(line.id, outcome), ensure_ascii=False).encode() + b"\n"
+
+
+def _parsed(answerer: Answerer, line: bytes) -> _Line:
+    try:
+        body = BatchLine.model_validate_json(line)
+        answerer.threshold(body.min_confidence)  # here, so that one that cannot be met spoils no other line
+        return _Line(body.id, body.to_request())
+    except (ValidationError, UsageError) as error:
+        return _Line(_id_of(line), problem_of(error))
+
+
+def _id_of(line: bytes) -> Name:
+    """Return the id of a line that is wrong in another place, None where that cannot be told."""
+    try:
+        found = json.loads(line)["id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if isinstance(found, str) and len(found) <= MAX_ID and found.isprintable():
+        return found
+    return found if type(found) is int else None  # type(), because True is an int to isinstance
+
+
+def _answers(answerer: Answerer, requests: Sequence[Request]) -> list[Answer | Problem]:
+    """Answer together; where that fails, one by one, so that a failure stays with its own question."""
+    try:
+        return [asked.answer for asked in answerer.ask_all(requests)]
+    except Exception as error:  # the reply has begun, so there is no other way left to tell of it
+        if len(requests) == 1:
+            return [problem_of(error)]
+    return [outcome for request in requests for outcome in _answers(answerer, [request])]
+
+
+def _reply(name: Name, outcome: Answer | Problem) -> dict[str, Any]:
+    if isinstance(outcome, Problem):
+        return {"id": name, "error": outcome.to_json()}
+    return {"id": name, **AskReply.model_validate(outcome).model_dump(mode="json")}

@@ -1,0 +1,22 @@
+"""Whether the service is alive, and whether it can answer."""
+
+from fastapi import APIRouter
+
+from api.problems import refusals
+from api.routes.dependencies import Asks
+from api.schemas import StatusReply
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="Alive?")
+def healthz() -> StatusReply:
+    """Tell that the process answers; looks at nothing else."""
+    return StatusReply(status="alive")
+
+
+@router.get("/readyz", responses=refusals(503), summary="Ready?")
+def readyz(answerer: Asks) -> StatusReply:
+    """Tell that the models are loaded and that the store can be read now (else 503)."""
+    with answerer.store.snapshot():
+        return StatusReply(status="ready")

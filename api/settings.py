@@ -1,0 +1,47 @@
+"""All knobs, read once at the edge: the only reader of PINCITE_* variables."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.errors import UsageError
+from index.models import DEFAULT_EMBEDDER
+
+PREFIX = "PINCITE_"
+
+
+class Settings(BaseSettings):
+    """Each can be set as an environment variable (`PINCITE_STORE` ...) or in a file `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    store: Path = Field(default=Path(".pincite"), description="the store's folder")
+    embedder: str = Field(default=DEFAULT_EMBEDDER, description="sentence-transformers model: a folder or a name")
+    reader: str = Field(default="", description="question-answering model: a folder or a name; empty is our own")
+    cache: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("pincite"), description="where prepared models are kept"
+    )
+    max_file_mb: int = Field(default=32, ge=1, le=1024, description="larger files are not indexed (MiB)")
+    threads: int = Field(default=0, ge=0, le=256, description="of each model; 0 is one for every core")
+
+    @model_validator(mode="after")
+    def _refuse_unknown(self) -> "Settings":
+        # pydantic-settings would let a mistyped variable pass unseen.
+        known = {f"{PREFIX}{name.upper()}" for name in type(self).model_fields}
+        unknown = {name for name in os.environ if name.startswith(PREFIX)} - known
+        if unknown:
+            raise ValueError(f"unknown settings {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+        return self
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the settings; arguments that are not None win. UsageError (one line) if something is wrong with them."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"{PREFIX}{part!s}".upper() + ": " for part in first["loc"][:1])
+        raise UsageError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,1 @@
+"""Measurements of quality and speed, each made by one command."""

@@ -1,0 +1,69 @@
+"""A service over a real store of four small articles."""
+
+from contextlib import contextmanager
+
+import pytest
+from fakes import answerer_over, new_store, put
+from fastapi.testclient import TestClient
+from library import ATTACK, EIGER, NILE, TEXTS
+
+from api.app import create_app
+from index.types import Field, Mark, Metadata
+
+
+def _stated(text, value):
+    start = text.index(value)
+    return Field(value, start, start + len(value))
+
+
+@contextmanager
+def library(folder):
+    """Write the articles under `folder`/files, and open a store of them."""
+    files = folder / "files"
+    for source, text in TEXTS.items():
+        path = files / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    eiger = Metadata(title=_stated(EIGER, "The Eiger"), author=_stated(EIGER, "Grace Tell"), published=Field("1858-08"))
+    attack = Metadata(
+        title=_stated(ATTACK, "<script>alert(1)</script>"),
+        author=_stated(ATTACK, "Mallory"),
+        url=Field("javascript:alert(3)"),
+    )
+    share = NILE.index("Share") - 1  # the BOM is not in the text
+    with new_store(folder / "store") as store:
+        put(store, files / "rivers/nile.txt", "rivers/nile.txt", marks=(Mark(share, share + 15, "share buttons"),))
+        put(store, files / "alps/eiger.txt", "alps/eiger.txt", eiger)
+        put(store, files / "alps/copy.txt", "alps/copy.txt", eiger)
+        put(store, files / "<i>.txt", "<i>.txt", attack)
+        yield store
+
+
+def service(store):
+    return TestClient(create_app(answerer_over(store)), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory):
+    """A service for the tests that only read."""
+    with library(tmp_path_factory.mktemp("library")) as store:
+        yield service(store)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    with new_store(tmp_path_factory.mktemp("empty")) as store:
+        yield service(store)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store that a test may change, its files beside it."""
+    with library(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def own(store):
+    """A service over that store."""
+    return service(store)

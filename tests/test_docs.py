@@ -1,0 +1,54 @@
+"""Documents that match: every command, option, setting and link is there, and nothing that is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from api.cli.main import app
+from api.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parent.parent
+CLI = (ROOT / "docs" / "cli.md").read_text("utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def commands():
+    return typer.main.get_command(app).commands
+
+
+def test_every_command_is_documented_and_every_documented_one_exists():
+    assert set(re.findall(r"^\| `pincite (\w+)", CLI, re.MULTILINE)) == set(commands())
+
+
+def test_every_setting_is_documented_with_its_default_and_every_documented_one_exists():
+    documented = dict(re.findall(rf"^\| `{PREFIX}(\w+)` \| (.+?) \|", CLI, re.MULTILINE))
+    assert set(documented) == {name.upper() for name in Settings.model_fields}
+    for name in ("store", "embedder", "max_file_mb", "threads"):
+        assert documented[name.upper()] == f"`{Settings.model_fields[name].default}`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_option_named_in_a_document_exists(document):
+    known = {option for command in commands().values() for param in command.params for option in param.opts}
+    for line in re.findall(r"pincite (\w+)([^`\n|#]*)", document.read_text("utf-8")):
+        named = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", line[1]))
+        if line[0] in commands():
+            own = {option for param in commands()[line[0]].params for option in param.opts}
+            assert named <= own | {"--help"}, line
+        assert named <= known | {"--help"}, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_to_a_file_leads_somewhere(document):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text("utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_every_command_and_option_has_a_help_text_and_an_example(command):
+    definition = commands()[command]
+    assert definition.help
+    assert f"pincite {command}" in definition.epilog
+    assert all(param.help for param in definition.params)
