@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from api.settings import Settings, load_settings
-from index.chunk import ChunkLimits
+from index.chunk import RULES, ChunkLimits
 from index.embed import Embedder
 from index.manifest import Manifest
 from index.models import converted, find_embedder, find_reader
 from index.store import Store
 from index.types import Encoder
 from rag.answer import Answerer
-from rag.calibrate import Calibration
+from rag.calibrate import Calibration, Fingerprint
 from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
@@ -27,13 +27,13 @@ log = logging.getLogger("pincite")
 def build_embedder(settings: Settings, notify: Notify = log.info) -> Embedder:
     """Return the embedder, prepared for this machine if this is its first use."""
     files = find_embedder(settings.embedder)
-    return Embedder(converted(files, "embedder", settings.cache / "models", notify), settings.threads)
+    return Embedder(files, converted(files, "embedder", settings.cache / "models", notify), settings.threads)
 
 
 def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
     """Return the reader, prepared for this machine if this is its first use."""
     files = find_reader(settings.reader, DEFAULT_READER, DEFAULT_READER_SHA256)
-    return Reader(converted(files, "reader", settings.cache / "models", notify), settings.threads)
+    return Reader(files, converted(files, "reader", settings.cache / "models", notify), settings.threads)
 
 
 def chunk_limits(encoder: Encoder) -> ChunkLimits:
@@ -43,18 +43,19 @@ def chunk_limits(encoder: Encoder) -> ChunkLimits:
 
 def manifest_for(encoder: Encoder) -> Manifest:
     """Return what a store made with this embedder says of itself."""
-    return Manifest(embedder=encoder.info, chunker=asdict(chunk_limits(encoder)))
+    return Manifest(embedder=encoder.info, chunker={"rules": RULES, **asdict(chunk_limits(encoder))})
 
 
-def load_calibration(store: Path, settings: Settings) -> Calibration:
-    """Return the store's own calibration, else the one beside the default reader, else none."""
-    candidates = [store / CALIBRATION]
-    if not settings.reader:
-        candidates.append(DEFAULT_READER / CALIBRATION)
-    for path in candidates:
-        if path.is_file():
-            return Calibration.load(path)
-    return Calibration()
+def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibration:
+    """Return the calibration that was fitted with these parts: the store's own, else that beside the default reader.
+
+    Where none fits, the store's is better than none; the answers say that it does not fit.
+    """
+    paths = (settings.store / CALIBRATION, DEFAULT_READER / CALIBRATION)
+    calibrations = [Calibration.load(path) for path in paths if path.is_file()]
+    fitting = [one for one in calibrations if one.fingerprint == fingerprint]
+    same_reader = [one for one in calibrations if one.fingerprint and one.fingerprint.reader == fingerprint.reader]
+    return next(iter([*fitting, *same_reader]), Calibration())
 
 
 def open_answerer(
@@ -64,16 +65,15 @@ def open_answerer(
 
     Raises StoreError (absent, damaged, made with another embedder), ModelError, UsageError.
     """
-    settings = settings or load_settings(store=store)
+    settings = settings or load_settings()
+    if store is not None:
+        settings = settings.model_copy(update={"store": Path(store)})
     # Opened without the models first: that it is absent or damaged is known in no time.
     Store.open(settings.store).close()
     encoder = build_embedder(settings, notify)
-    answerer = Answerer(
-        Store.open(settings.store, manifest_for(encoder)),
-        encoder,
-        build_reader(settings, notify),
-        load_calibration(settings.store, settings),
-    )
+    opened = Store.open(settings.store, manifest_for(encoder))
+    answerer = Answerer(opened, encoder, build_reader(settings, notify), Calibration())
+    answerer.calibration = load_calibration(settings, answerer.fingerprint())
     if answerer.calibration.fingerprint != answerer.fingerprint():
         log.warning("confidence is not calibrated for these models; run `pincite calibrate GOLD`")
     return answerer

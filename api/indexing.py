@@ -14,12 +14,11 @@ from index.ingest import (
     Progress,
     ingest,
     known_documents,
+    not_found,
     rebuild,
     remove,
     survey,
-    vanished,
 )
-from index.manifest import Manifest
 from index.store import Store
 from index.types import Encoder
 
@@ -35,47 +34,67 @@ class IndexRequest:
     dry_run: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run works with."""
+
+    request: IndexRequest
+    found: Found
+    encoder: Encoder
+    options: IngestOptions
+    progress: Progress
+
+
 def run_index(
     request: IndexRequest, settings: Settings, notify: Callable[[str], None], progress: Progress
 ) -> IngestReport:
     """Index and report. UsageError if a path is missing or there is nothing to index."""
+    if request.rebuild and request.dry_run:
+        raise UsageError("--rebuild and --dry-run do not go together; leave one out")
     found = find_files(list(request.paths), list(request.exclude))
     exists = Store.exists(settings.store)
-    if not found.files and not exists:
+    if request.rebuild and not request.paths:
+        Store.open(settings.store).close()
+    elif not found.files and not exists:
         raise UsageError(_nothing(request, found))
     encoder = build_embedder(settings, notify)
     options = IngestOptions(chunk_limits(encoder), settings.max_file_mb * 2**20)
+    run = _Run(request, found, encoder, options, progress)
     if request.dry_run and not exists:
         report = survey({}, found.files, encoder, options, progress)
     else:
-        manifest = manifest_for(encoder)
-        embedded = _rebuild(settings.store, manifest, encoder, progress) if request.rebuild and exists else 0
-        with Store.open(settings.store, manifest, create=True) as store:
-            report = _update(request, found, store, encoder, options, progress)
-        report.embedded += embedded
+        report = _update(run, settings.store, exists)
     report.unsupported += found.unsupported
     report.excluded += found.excluded
     return report
 
 
-def _rebuild(folder: Path, manifest: Manifest, encoder: Encoder, progress: Progress) -> int:
-    with Store.open(folder) as store:
-        return rebuild(store, manifest, encoder, chunk_limits(encoder), progress)
+def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
+    manifest = manifest_for(run.encoder)
+    embedded = 0
+    if run.request.rebuild and exists:
+        with Store.open(folder) as store:
+            embedded = rebuild(store, manifest, run.encoder, run.options.limits, run.progress)
+    with Store.open(folder, manifest, create=True) as store:
+        report = _ingest(run, store)
+    report.embedded += embedded
+    return report
 
 
-def _update(
-    request: IndexRequest, found: Found, store: Store, encoder: Encoder, options: IngestOptions, progress: Progress
-) -> IngestReport:
-    gone = vanished(known_documents(store).values(), request.paths, found.files)
-    if not found.files and not gone and not request.rebuild:
-        raise UsageError(_nothing(request, found))
+def _ingest(run: _Run, store: Store) -> IngestReport:
+    request, files = run.request, run.found.files
+    known = known_documents(store)
+    gone, left_out = not_found(known, request.paths, files)
+    if not (files or gone or left_out or request.rebuild):
+        raise UsageError(_nothing(request, run.found))
     if request.dry_run:
-        report = survey(known_documents(store), found.files, encoder, options, progress)
+        report = survey(known, files, run.encoder, run.options, run.progress)
     else:
-        report = ingest(store, found.files, encoder, options, progress)
+        report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
             remove(store, gone)
     (report.pruned if request.prune else report.vanished).extend(gone)
+    report.left_out += left_out
     with store.snapshot() as snapshot:
         report.generation = snapshot.generation
     return report

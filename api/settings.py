@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import platformdirs
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,12 +12,13 @@ from index.errors import UsageError
 from index.models import DEFAULT_EMBEDDER
 
 PREFIX = "PINCITE_"
+ENV_FILE = ".env"
 
 
 class Settings(BaseSettings):
     """Each can be set as an environment variable (`PINCITE_STORE` ...) or in a file `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
 
     store: Path = Field(default=Path(".pincite"), description="the store's folder")
     embedder: str = Field(default=DEFAULT_EMBEDDER, description="sentence-transformers model: a folder or a name")
@@ -29,9 +31,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_unknown(self) -> "Settings":
-        # pydantic-settings would let a mistyped variable pass unseen.
+        # pydantic-settings would let a mistyped variable pass unseen, and refuse other programs' lines in `.env`.
         known = {f"{PREFIX}{name.upper()}" for name in type(self).model_fields}
-        unknown = {name for name in os.environ if name.startswith(PREFIX)} - known
+        given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+        unknown = {name for name in given if name.startswith(PREFIX)} - known
         if unknown:
             raise ValueError(f"unknown settings {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
         return self
@@ -41,6 +44,8 @@ def load_settings(**given: object) -> Settings:
     """Read the settings; arguments that are not None win. UsageError (one line) if something is wrong with them."""
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        raise UsageError(".env: not UTF-8; save it as UTF-8, or remove it") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "".join(f"{PREFIX}{part!s}".upper() + ": " for part in first["loc"][:1])

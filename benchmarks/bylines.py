@@ -105,7 +105,7 @@ def main() -> None:
             f"| the reader sees before the passage | own questions, n={len(own)} | about the article, n={len(about)} |"
         )
         for name, form in FORMS.items():
-            rag.answer.reading_text = form
+            vars(rag.answer)["reading_text"] = form
             print(f"| {name} | {score(answerer, own)} | {score(answerer, about)} |", flush=True)
         answerer.store.close()
 

@@ -18,6 +18,10 @@ _VISIBLE = re.compile(r"\S")
 _PARAGRAPH_END = re.compile(r"\s*+\Z|[^\S\r\n]*(?:\r\n|\r|\n)[^\S\r\n]*[\r\n]")
 
 
+# Raise it when marks, metadata or passages of the same file come out otherwise: a store keeps to one number.
+RULES = 1
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkLimits:
     """How long passages may be, in the embedder's tokens.

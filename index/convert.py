@@ -4,11 +4,9 @@ Run as a process of its own (`python -m index.convert`), so that what answers qu
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 # OpenVINO's converter reports its use over the network where this package is found. Pincite calls nobody.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -75,7 +73,7 @@ def _positions(config: transformers.PretrainedConfig) -> int:
     return int(positions) - offset
 
 
-def convert_embedder(folder: Path, out: Path, identity: dict[str, Any]) -> None:
+def convert_embedder(folder: Path, out: Path) -> None:
     """Convert a sentence-transformers folder: network, pooling and normalisation in one."""
     model = SentenceTransformer(
         str(folder),
@@ -98,11 +96,10 @@ def convert_embedder(folder: Path, out: Path, identity: dict[str, Any]) -> None:
         pooling="+".join(pooling) or "own",
         query_prefix=prompts.get("query", ""),
         passage_prefix=prompts.get("document", prompts.get("passage", "")),
-        **identity,
     ).save(out)
 
 
-def convert_reader(folder: Path, out: Path, identity: dict[str, Any]) -> None:
+def convert_reader(folder: Path, out: Path) -> None:
     """Convert a question-answering model: start and end logits by token."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     model = transformers.AutoModelForQuestionAnswering.from_pretrained(
@@ -125,7 +122,6 @@ def convert_reader(folder: Path, out: Path, identity: dict[str, Any]) -> None:
         pooling="",
         query_prefix="",
         passage_prefix="",
-        **identity,
     ).save(out)
 
 
@@ -135,11 +131,10 @@ def main() -> None:
     parser.add_argument("kind", choices=["embedder", "reader"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("identity", type=json.loads, help="JSON: name, revision, sha256")
     args = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    {"embedder": convert_embedder, "reader": convert_reader}[args.kind](args.folder, args.out, args.identity)
+    {"embedder": convert_embedder, "reader": convert_reader}[args.kind](args.folder, args.out)
 
 
 if __name__ == "__main__":

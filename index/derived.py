@@ -35,6 +35,7 @@ class View:
 
     generation: int
     base_generation: int
+    store_id: str
     manifest: Manifest
     documents: int
     passages: int
@@ -54,6 +55,8 @@ class DerivedIndexes:
 
         Raises StoreError where a derived index is behind, missing or damaged; `settle` mends that.
         """
+        if view is not None and view.store_id != state.store_id:
+            view = None  # the folder holds another store now
         if view is not None and view.generation == state.generation:
             return view
         if state.lexical.generation != state.generation:
@@ -76,7 +79,9 @@ class DerivedIndexes:
         if len(vectors) != passages:
             raise StoreError(f"{self._folder}: {len(vectors)} vectors for {passages} passages; see `pincite doctor`")
         base_generation = state.vectors.generation
-        return View(state.generation, base_generation, state.manifest, documents, passages, vectors, lexical)
+        return View(
+            state.generation, base_generation, state.store_id, state.manifest, documents, passages, vectors, lexical
+        )
 
     def settle(self, connection: sqlite3.Connection, distrust: bool = False, rebuild: bool = False) -> None:
         """Bring both indexes to the store's generation. Writes; inside a transaction, which publishes them.

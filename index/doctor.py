@@ -12,11 +12,12 @@ import numpy as np
 from index.derived import DerivedIndexes
 from index.errors import StoreError
 from index.schema import State, transaction
-from index.store import Store
+from index.store import FILE, Store
 from index.writer import UNIT
 
 REPAIR = "pincite doctor --repair"
-REINDEX = "index the file again, or restore a backup"
+REINDEX = "`pincite remove` the document and index its file again"
+REMAKE = "move the store away and index the files again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def check(store: Store) -> list[Problem]:
     Writers wait meanwhile. Raises StoreError where the store cannot be read at all.
     """
     with store.maintaining(), store.reading() as (connection, state):
-        problems = list(_database(connection, str(store.folder / "pincite.sqlite")))
+        problems = list(_database(connection, str(store.folder / FILE)))
         if problems:
             return problems  # what a damaged file says of its rows means nothing
         dimension = state.manifest.embedder.dimension
@@ -54,9 +55,9 @@ def _database(connection: sqlite3.Connection, file: str) -> Iterator[Problem]:
     try:
         for (message,) in connection.execute("PRAGMA integrity_check"):
             if message != "ok":
-                yield Problem(f"SQLite: {message}", file, REINDEX)
+                yield Problem(f"SQLite: {message}", file, REMAKE)
     except sqlite3.DatabaseError as error:
-        yield Problem(f"SQLite: {error}", file, REINDEX)
+        yield Problem(f"SQLite: {error}", file, REMAKE)
 
 
 def _documents(connection: sqlite3.Connection) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.models import ModelFiles
 from index.runtime import PRECISION, ConvertedModel
 from index.types import EmbedderInfo
 
@@ -12,8 +13,9 @@ from index.types import EmbedderInfo
 class Embedder:
     """The default `Encoder` (see `index.types`): MiniLM or whatever sentence-transformers model was converted."""
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
-        """Load a converted model (`index.models.converted`)."""
+    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0) -> None:
+        """Load the converted model in `folder`, made of `files` (`index.models.converted`)."""
+        self._files = files
         self._model = ConvertedModel(folder, threads)
         self._specials = self._model.tokenizer.num_special_tokens_to_add(is_pair=False)
         self._prefix_tokens = self._count(self._model.card.passage_prefix)
@@ -26,9 +28,9 @@ class Embedder:
         """Return what a store's manifest records."""
         card = self._model.card
         return EmbedderInfo(
-            name=card.name,
-            revision=card.revision,
-            sha256=card.sha256,
+            name=self._files.name,
+            revision=self._files.revision,
+            sha256=self._files.sha256,
             dimension=card.dimension,
             pooling=card.pooling,
             prefix=f"{card.query_prefix}|{card.passage_prefix}",

@@ -1,5 +1,6 @@
 """Files -> store: reads what is new or changed, embeds only what no passage held before, reports every file."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,8 @@ class IngestReport:
     rejected: list[Skipped] = field(default_factory=list)
     unsupported: list[Skipped] = field(default_factory=list)
     excluded: list[Skipped] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)  # indexed before, and not there now
+    vanished: list[str] = field(default_factory=list)  # indexed before; the file is gone
+    left_out: list[str] = field(default_factory=list)  # indexed before; the file is there, and excluded now
     pruned: list[str] = field(default_factory=list)
     passages: int = 0  # of the documents added and replaced
     embedded: int = 0  # passages; those whose text was embedded before are not embedded again
@@ -95,7 +97,10 @@ def rebuild(store: Store, manifest: Manifest, encoder: Encoder, limits: ChunkLim
     Returns the number of passages embedded. Until it is done the store answers as before.
     """
     embedded = 0
-    with store.snapshot() as before, store.write() as writer:
+    with store.snapshot():
+        pass  # settles the indexes, which cannot be done while this very process writes
+    # The snapshot is taken under the lock: what another process removes before is not brought back.
+    with store.write() as writer, store.snapshot() as before:
         writer.replace_manifest(manifest)
         for done, stored in enumerate(before.iter_documents()):
             progress(done, before.documents, stored.document.source)
@@ -106,8 +111,13 @@ def rebuild(store: Store, manifest: Manifest, encoder: Encoder, limits: ChunkLim
     return embedded
 
 
+def origin_of(path: Path) -> str:
+    """Return the absolute path that a document's origin is kept as; `..` is resolved, links are not."""
+    return os.path.abspath(path)
+
+
 def _refuse_shared_source(file: FoundFile, known: DocumentSummary | None) -> None:
-    if known is None or known.origin is None or Path(known.origin) == file.path.absolute():
+    if known is None or known.origin is None or known.origin == origin_of(file.path):
         return
     if Path(known.origin).is_file() and not Path(known.origin).samefile(file.path):
         raise UsageError(
@@ -131,13 +141,14 @@ def _changed(
         progress(done, len(files), file.source)
         before = known.get(file.source)
         try:
-            if before and before.origin == str(file.path.absolute()) and _same_bytes(file.path, before):
+            if before and before.origin == origin_of(file.path) and _same_bytes(file.path, before):
                 report.unchanged.append(file.source)
                 continue
             loaded = _load(file, encoder, options)
         except Rejected as reason:
             kept = "; the version indexed before is kept" if before else ""
-            report.rejected.append(Skipped(file.source, f"{reason}{kept}"))
+            why = str(reason).removeprefix(f"{file.source}: ")
+            report.rejected.append(Skipped(file.source, f"{why}{kept}"))
             continue
         (report.replaced if before else report.added).append(file.source)
         yield loaded
@@ -163,7 +174,7 @@ def _load(file: FoundFile, encoder: Encoder, options: IngestOptions) -> Loaded:
     except OSError as error:
         raise Rejected(f"cannot be read ({error.strerror})") from None
     document = load_bytes(file.source, data)
-    return Loaded(document, str(file.path.absolute()), len(data), chunk(document, encoder, options.limits))
+    return Loaded(document, origin_of(file.path), len(data), chunk(document, encoder, options.limits))
 
 
 def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
@@ -198,17 +209,30 @@ def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded]) -> int:
     return len(texts)
 
 
-def vanished(known: Iterable[DocumentSummary], folders: Sequence[Path], found: Sequence[FoundFile]) -> list[str]:
-    """Return the sources that came from under `folders` and whose files are not among those found."""
-    here = {str(file.path.absolute()) for file in found}
-    roots = [folder.absolute() for folder in folders]
-    return [
-        summary.source
-        for summary in known
-        if summary.origin
-        and summary.origin not in here
-        and any(Path(summary.origin).is_relative_to(root) for root in roots)
-    ]
+def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:
+    """Return the stored sources from under `folders` that were not found: those whose files are gone, and the others.
+
+    A file that may be there (its folder cannot be read) is not gone.
+    """
+    here = {file.source for file in found}
+    roots = [origin_of(folder) for folder in folders]
+    missed = {
+        source: Path(summary.origin)
+        for source, summary in known.items()
+        if summary.origin and source not in here and any(Path(summary.origin).is_relative_to(root) for root in roots)
+    }
+    gone = [source for source, origin in missed.items() if _is_gone(origin)]
+    return gone, [source for source in missed if source not in gone]
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def remove(store: Store, sources: Sequence[str]) -> None:

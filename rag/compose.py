@@ -49,12 +49,12 @@ def statement(group: Group, documents: Documents, calibration: Calibration, thre
 def alternatives(
     groups: Sequence[Group], documents: Documents, calibration: Calibration, threshold: float
 ) -> tuple[Alternative, ...]:
-    """Return the next best answers that are not part of the answer, nor it of them."""
-    first = groups[0].best
-    others = [group for group in groups[1:] if not _overlaps(group.best, first)]
-    return tuple(
-        statement(group, documents, calibration, threshold).as_alternative() for group in others[:ALTERNATIVES]
-    )
+    """Return the next best answers; none overlaps the answer or another."""
+    chosen = [groups[0]]
+    for group in groups[1:]:
+        if len(chosen) <= ALTERNATIVES and not any(_overlaps(group.best, other.best) for other in chosen):
+            chosen.append(group)
+    return tuple(statement(group, documents, calibration, threshold).as_alternative() for group in chosen[1:])
 
 
 def _overlaps(one: Candidate, other: Candidate) -> bool:

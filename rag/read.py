@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from index.models import ModelFiles
 from index.offsets import widen
 from index.runtime import PRECISION, ConvertedModel
 
@@ -63,8 +64,9 @@ class Reads(Protocol):
 class Reader:
     """The default `Reads`: any converted question-answering model."""
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
-        """Load a converted model (`index.models.converted`)."""
+    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0) -> None:
+        """Load the converted model in `folder`, made of `files` (`index.models.converted`)."""
+        self._files = files
         self._model = ConvertedModel(folder, threads)
         window = self._model.card.window
         self._question_tokens = window // 4
@@ -75,7 +77,7 @@ class Reader:
     @property
     def info(self) -> ReaderInfo:
         """Return what the calibration's fingerprint records."""
-        return ReaderInfo(self._model.card.name, self._model.card.sha256, PRECISION)
+        return ReaderInfo(self._files.name, self._files.sha256, PRECISION)
 
     def read(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
         """Return the best span of each (question, text); ties go to the earlier, then the shorter.

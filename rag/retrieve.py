@@ -1,6 +1,6 @@
 """Candidates for a question: dense and lexical lists, fused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from index.snapshot import Snapshot
 from index.types import Filters, StoredPassage
 
-CANDIDATES = 100  # from each side; beyond that neither list held a relevant passage that fusion brought to the top
+CANDIDATES = 100  # from each side
 DENSE_WEIGHT = 0.5  # of the convex combination; the plain average, not tuned
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
 FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}"  # what a calibration depends on
@@ -44,6 +44,14 @@ def fuse(dense: Ranking, lexical: Ranking, dense_weight: float = DENSE_WEIGHT) -
     return {passage: round(score, DIGITS) for passage, score in fused.items()}
 
 
+def with_ties(search: Callable[[int], Ranking], reach: int) -> Ranking:
+    """Return the first `reach` of a search, and all that tie with the last of them: no cut decides between equals."""
+    k = reach + 1
+    while len(hits := search(k)) == k and hits[-1][1] == hits[reach - 1][1]:
+        k *= 2
+    return [hit for hit in hits if len(hits) <= reach or hit[1] >= hits[reach - 1][1]]
+
+
 def retrieve(
     snapshot: Snapshot, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
 ) -> list[tuple[StoredPassage, float]]:
@@ -53,7 +61,10 @@ def retrieve(
     """
     allowed = snapshot.allowed(filters)
     reach = max(CANDIDATES, depth)
-    scores = fuse(snapshot.nearest(vector, reach, allowed), snapshot.matching(question, reach, allowed))
+    scores = fuse(
+        with_ties(lambda k: snapshot.nearest(vector, k, allowed), reach),
+        with_ties(lambda k: snapshot.matching(question, k, allowed), reach),
+    )
     if not scores:
         return []
     ordered = sorted(scores, key=lambda passage: (-scores[passage], passage))

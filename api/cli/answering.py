@@ -35,12 +35,14 @@ def ask(
     """Answer a question with a quote and its place. Exit code 3: not in the documents."""
     from api.build import open_answerer  # the models and indexes are slow to import
     from index.types import Filters
-    from rag.answer import Request
+    from rag.answer import TOP_K, Request
 
     request = Request(question, top_k, _confidence(min_confidence), Filters(source=source))
     answerer = open_answerer(settings=settings_of(store, embedder, reader), notify=note)
     answerer.threshold(request.min_confidence)
     reply = answerer.ask(request.question, request.top_k, request.min_confidence, request.filters)
+    if not reply.calibrated and top_k != TOP_K:
+        note(f"confidence is calibrated for --top-k {TOP_K}; take it as a rough order only")
     if json:
         from api.schemas import AskReply
 
@@ -59,12 +61,13 @@ def _confidence(text: str | None) -> float | str | None:
 
 
 def _print_answer(reply: "Answer") -> None:
+    calibrated = "" if reply.calibrated else ", not calibrated"
     if reply.answer is None:
-        typer.echo(f"Not in the documents (the best candidate is right with probability {reply.confidence:.2f}).")
+        typer.echo(f"Not in the documents (best candidate: confidence {reply.confidence:.2f}{calibrated}).")
         for passage in reply.passages[:3]:
             typer.echo(f"  nearest: {_passage_line(passage)}")
         return
-    typer.echo(f"“{reply.answer}”  (confidence {reply.confidence:.2f}{'' if reply.calibrated else ', not calibrated'})")
+    typer.echo(f"“{reply.answer}”  (confidence {reply.confidence:.2f}{calibrated})")
     if reply.sentence and reply.sentence != reply.answer:
         typer.echo(f"  in: {_one_line(reply.sentence)}")
     for number, citation in enumerate(reply.citations, start=1):

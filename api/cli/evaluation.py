@@ -45,9 +45,9 @@ def evaluate(
     minimums, maximums = _gates(minimum), _gates(maximum)
     with progress("asking") as step:
         report = run_evaluation(gold, settings_of(store, embedder, reader), top_k, note, step)
+    _print_table(report)
     if json:
         _write(json, report)
-    _print_table(report)
     failures = check_gates(report["metrics"], minimums, maximums)
     for failure in failures:
         note(f"pincite: {failure}")

@@ -13,6 +13,9 @@ from index.errors import UsageError
 Paths = Annotated[list[Path] | None, typer.Argument(help="Files and folders (.txt, .md).", show_default=False)]
 
 
+SAID = {"left_out": "excluded now, still answered from (`pincite remove` removes it)"}
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("index", epilog="Example:  pincite index articles --exclude 'drafts/*'")(index)
@@ -51,10 +54,10 @@ def index(
 
 def _print_report(report: dict[str, list[object]], dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    for key in ("rejected", "unsupported", "vanished"):
+    for key in ("rejected", "unsupported", "vanished", "left_out"):
         for item in report[key]:
             line = f"{item['source']}: {item['reason']}" if isinstance(item, dict) else str(item)
-            note(f"{key}: {line}")
+            note(f"{SAID.get(key, key)}: {line}")
     changed = [
         f"{count(len(report[key]), 'document')} {would}{key}" for key in ("added", "replaced", "pruned") if report[key]
     ]

@@ -27,15 +27,21 @@ for module in (indexing, answering, evaluation, upkeep, serving):
 def main() -> None:
     """Run the command line. A user's mistake is one line on stderr and an exit code, never a traceback."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(f"{error.format_message()}; see `pincite --help`", USAGE)
     except StoreError as error:
         _fail(error, STORE)
     except PinciteError as error:
         _fail(error, USAGE)
-    except BrokenPipeError:  # `pincite ... | head`
+    except BrokenPipeError:  # `pincite ... | head`: nobody is left to write to, at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
+    except OSError as error:
+        _fail(f"{error.filename or 'pincite'}: {error.strerror or error}; make it readable and writable", USAGE)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; what was reported as done is kept", INTERRUPTED)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: object, code: int) -> None:

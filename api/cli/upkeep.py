@@ -55,17 +55,19 @@ def _read_answers(name: str) -> object:
         raise UsageError(f"{name}: {error.strerror}; name a file of saved replies, or - for stdin") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}; save the replies as JSON") from None
+    if not text.strip():
+        raise UsageError(f"{name}: empty; give replies as JSON or JSON Lines")
     try:
         return json_format.loads(text)
-    except ValueError:
-        lines = [line for line in text.splitlines() if line.strip()]
-    replies = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            replies.append(json_format.loads(line))
-        except ValueError as error:
-            raise UsageError(f"{name}:{number}: not JSON ({error}); give replies as JSON or JSON Lines") from None
-    return replies
+    except (ValueError, RecursionError):
+        return [_reply(line, f"{name}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _reply(line: str, place: str) -> object:
+    try:
+        return json_format.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{place}: not JSON ({error}); give replies as JSON or JSON Lines") from None
 
 
 def doctor(

@@ -83,7 +83,7 @@ def get_file(document_id: str, answerer: Asks) -> Response:
     if stored.origin is None:
         raise HTTPException(404, f"{document.source}: there is no file of it; its text is at .../text")
     data = _unchanged_bytes(Path(stored.origin), stored)
-    charset = f"; charset={document.encoding}" if document.encoding else ""
+    charset = f"; charset={document.encoding.replace('_', '-')}" if document.encoding else ""
     shown = "inline" if document.media_type in _SHOWN else "attachment"
     name = quote(PurePosixPath(document.source).name, safe="")
     return Response(

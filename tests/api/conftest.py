@@ -1,5 +1,6 @@
-"""A service over a real store of four small articles."""
+"""A service over a real store of four small articles; the command line in an empty folder."""
 
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 from library import ATTACK, EIGER, NILE, TEXTS
 
 from api.app import create_app
+from api.cli.main import main
 from index.types import Field, Mark, Metadata
 
 
@@ -67,3 +69,31 @@ def store(tmp_path):
 def own(store):
     """A service over that store."""
     return service(store)
+
+
+@pytest.fixture
+def pincite(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; give (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["pincite", *map(str, args)])
+        try:
+            main()
+            code = 0
+        except SystemExit as exit:
+            code = exit.code
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def articles(tmp_path):
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "nile.txt").write_text("The Nile\n\nThe Nile ends in Egypt near Alexandria. Hapi guarded its floods.\n")
+    (folder / "bread.md").write_text("# Bread\n\nBy Ada Miller\n\nThe bakers of Thebes bought yeast from Memphis.\n")
+    return folder

@@ -7,7 +7,7 @@ from rag.gold import load_gold
 ROWS = [
     {"id": "3", "title": "Rhine", "context": "The Rhine ends in Holland.", "question": "Who sells it?", "answers": []},
     {"id": "1", "title": "Nile", "context": "It ends in Egypt.", "question": "Where?", "answers": [("Egypt", 11)]},
-    {"id": "2", "title": "Nile", "context": "Hapi guards it.", "question": "Who?", "answers": [("Hapi", 0), ("Hapi", 0)]},
+    {"id": "2", "title": "Nile", "context": "Hapi guards it.", "question": "Who?", "answers": [("Hapi", 0)] * 2},
 ]
 
 

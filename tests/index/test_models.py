@@ -103,7 +103,7 @@ def test_another_question_answering_model_works_as_the_reader(kind, tmp_path):
     folder = converted(reader_at(made), "reader", tmp_path / "cache", notes.append)
     assert len(notes) == 1
     text = "the nile ends in egypt. " * 40  # several windows of 64 tokens
-    (span,) = Reader(folder).read([("where does the nile end?", (Piece(text, 0),))])
+    (span,) = Reader(reader_at(made), folder).read([("where does the nile end?", (Piece(text, 0),))])
     assert text[span.start : span.end] == span.quote
     assert converted(reader_at(made), "reader", tmp_path / "cache", notes.append) == folder
     assert len(notes) == 1  # the second time there is nothing to prepare

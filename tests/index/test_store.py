@@ -118,7 +118,7 @@ def test_a_malformed_database_is_an_error_that_names_the_file(folder):
     data = file.read_bytes()
     file.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
     with (
-        pytest.raises(StoreError, match=r"pincite\.sqlite: .*doctor"),
+        pytest.raises(StoreError, match=r"pincite\.sqlite: .*index the files again"),
         Store.open(folder) as store,
         store.snapshot() as snapshot,
     ):
