@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from fakes import MANIFEST, WINDOW, NameReader, WordEncoder, answerer_over
+from fakes import MANIFEST, WINDOW, AnySpanReader, NameReader, WordEncoder, answerer_over
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,11 +85,11 @@ property_test = settings(max_examples=40, deadline=None, suppress_health_check=[
 
 
 @property_test
-@given(st.lists(FILES, min_size=1, max_size=3))
-def test_every_citation_resolves_to_its_characters_bytes_and_line_of_the_file(contents):
+@given(st.lists(FILES, min_size=1, max_size=3), st.sampled_from([NameReader(), AnySpanReader()]))
+def test_every_citation_resolves_to_its_characters_bytes_and_line_of_the_file(contents, reader):
     with Library(contents) as made, made.store.snapshot() as snapshot:
         reread = Reread(StoredDocuments(snapshot))
-        for asked in answerer_over(made.store, threshold=0.0).ask_all(map(Request, QUESTIONS)):
+        for asked in answerer_over(made.store, 0.0, reader).ask_all(map(Request, QUESTIONS)):
             for passage in asked.answer.passages:
                 text = snapshot.document(passage.document_id).document.text
                 assert text[passage.start : passage.end] == passage.text
@@ -103,6 +103,19 @@ def test_every_citation_resolves_to_its_characters_bytes_and_line_of_the_file(co
                     assert (citation.line, citation.column) == (len(before), len(before[-1]) + 1)
                 assert reread.confirms(citation)
                 assert asked.answer.answer is not None
+
+
+@property_test
+@given(st.lists(FILES, min_size=1, max_size=3), st.floats(0, 1))
+def test_an_answer_is_given_from_the_threshold_on_and_below_it_null_with_the_nearest_passages(contents, threshold):
+    with Library(contents) as made:
+        for asked in answerer_over(made.store, threshold, AnySpanReader()).ask_all(map(Request, QUESTIONS)):
+            answer = asked.answer
+            given = answer.candidate is not None and answer.confidence >= threshold
+            assert (answer.answer, answer.sentence is None) == (answer.candidate if given else None, not given)
+            assert bool(answer.citations) == given
+            assert all(other.confidence <= answer.confidence for other in answer.alternatives)
+            assert bool(answer.passages) == bool(answer.store.passages)
 
 
 @property_test

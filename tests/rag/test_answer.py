@@ -1,3 +1,4 @@
+import shutil
 import threading
 
 import pytest
@@ -126,6 +127,27 @@ def test_ties_go_to_source_then_place(store, add):
     assert [passage.source for passage in found.passages] == ["a.txt", "b.txt", "c.txt"]
 
 
+def test_equal_passages_beyond_the_candidates_are_cut_by_source_and_not_by_age(store, add):
+    for i in reversed(range(130)):
+        add(f"{i:03}.txt", COPY)
+    found = answerer_over(store).search("bread from bakers", top_k=3)
+    assert [passage.source for passage in found.passages] == ["000.txt", "001.txt", "002.txt"]
+
+
+def test_a_service_whose_store_was_deleted_and_made_anew_answers_from_the_new_one(tmp_path):
+    folder = tmp_path / "store"
+    (tmp_path / "a.txt").write_text(NILE)
+    (tmp_path / "b.txt").write_text("The long river Nile ends near Rosetta.")
+    with new_store(folder) as first:
+        put(first, tmp_path / "a.txt", "a.txt")
+        answerer = answerer_over(first)
+        assert answerer.ask("Where does the long river Nile end?").answer == "Alexandria"
+        shutil.rmtree(folder)
+        with new_store(folder) as second:
+            put(second, tmp_path / "b.txt", "b.txt")
+        assert answerer.ask("Where does the long river Nile end?").answer == "Rosetta"
+
+
 def test_filters_act_before_ranking(store, add):
     for i in range(150):
         add(f"many/{i:03}.txt".replace("/", "-"), NILE)
@@ -152,7 +174,7 @@ def test_a_search_reads_nothing_and_says_how_long_it_took(store, add):
         ({"question": "x", "min_confidence": -0.1}, "min_confidence is -0.1"),
         ({"question": "x", "min_confidence": float("nan")}, "min_confidence is nan"),
         ({"question": "x", "min_confidence": "risk:0"}, "risk:0"),
-        ({"question": "x", "min_confidence": "risk:0.05"}, "cannot show so small a risk"),
+        ({"question": "x", "min_confidence": "risk:0.05"}, "too few to show so small a risk"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(store, arguments, words):

@@ -80,6 +80,12 @@ def test_a_risk_that_too_few_questions_could_show_is_refused():
         calibration.at_risk(0.05)  # 3 / 0.05 = 60 are needed
 
 
+def test_a_risk_smaller_than_any_that_was_seen_is_refused_with_the_smallest():
+    calibration = Calibration(questions=100, curve=(CurvePoint(0.9, 80, 0.1), CurvePoint(0.5, 100, 0.3)))
+    with pytest.raises(UsageError, match=r"smallest risk seen .* was 0\.100"):
+        calibration.at_risk(0.05)
+
+
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     fitted = fit(samples((1.0, True, 3), (0.0, False, 2), (0.5, True, 1)), MADE_WITH, "gold")
     fitted.save(tmp_path / "c.json")
