@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from index.errors import PinciteError, StoreError, UsageError
+from rag.cite import VerificationError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,6 +61,8 @@ def problem_of(error: Exception) -> Problem:
             return problem(error.status_code, str(error.detail))
         case UsageError():
             return problem(422, str(error))
+        case VerificationError():
+            log.error("%s", error)
         case StoreError():
             log.error("%s", error)
             return problem(503, str(error))

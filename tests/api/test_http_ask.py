@@ -120,7 +120,7 @@ def test_a_search_gives_passages_whose_text_is_their_span(client):
         ({"question": "a?", "min_confidence": 1.01}, "min_confidence: give null"),
         ({"question": "a?", "min_confidence": "0.5"}, "min_confidence: give null"),
         ({"question": "a?", "min_confidence": "risk:2"}, "min_confidence: give null"),
-        ({"question": "a?", "min_confidence": "risk:0.05"}, "cannot show so small a risk"),
+        ({"question": "a?", "min_confidence": "risk:0.05"}, "too few to show so small a risk"),
         ({"question": "a?", "min_confidence": "risk:0.0"}, "min_confidence is 'risk:0.0'"),
         ({"question": "a?", "filters": {"date_from": "2020-02-30"}}, "filters.date_from: is no date"),
         ({"question": "a?", "filters": {"date_to": "20200130"}}, "filters.date_to: is no date"),

@@ -247,7 +247,8 @@ SPAN = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(sorted)
 
 @given(TEXT, st.lists(SPAN, max_size=6), SPAN)
 def test_the_parts_of_a_text_are_the_text_and_each_label_lies_where_it_was_marked(text, spans, cited):
-    marks = [Mark(start, end, f"label {number}") for number, (start, end) in enumerate(spans) if end <= len(text)]
+    inside = [(start, end) for start, end in spans if start < end <= len(text)]
+    marks = [Mark(start, end, f"label {number}") for number, (start, end) in enumerate(inside)]
     start, end = (min(edge, len(text)) for edge in cited)
     found = shown(text, marks, start, end)
     joined = ["".join(segment.text for segment in part) for part in (found.before, found.cited, found.after)]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from rag.retrieve import fuse, min_max, with_ties
 
-RANKINGS = st.dictionaries(st.integers(1, 20), st.floats(-5, 5), max_size=12).map(
+RANKINGS = st.dictionaries(st.integers(1, 20), st.integers(-500, 500).map(lambda n: n / 100), max_size=12).map(
     lambda scores: sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 )
 

@@ -1,0 +1,1 @@
+"""How the reader is made: labelled questions -> a model folder, and its measures."""

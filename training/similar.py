@@ -1,0 +1,39 @@
+"""Hard negatives: for a question, the paragraphs that share most of its rare words and lack its answer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from rag.normalise import normalise
+from training.data import Example
+
+_BLOCK = 1_000  # questions compared at a time: bounds the memory
+
+
+def hard_negatives(examples: Sequence[Example], count: int) -> list[list[str]]:
+    """Return for each example at most `count` other contexts of `examples`, most similar first.
+
+    Similarity is the cosine of TF-IDF vectors of question and context (English stop words left out, sublinear tf).
+    A context that holds an accepted answer, after normalisation, is not among them; nor is one that shares nothing.
+    """
+    contexts = sorted({example.context for example in examples})
+    if len(contexts) < 2:
+        return [[] for _ in examples]
+    vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True, token_pattern=r"\w+", dtype=np.float32)
+    paragraphs = vectorizer.fit_transform(contexts).T.tocsc()
+    plain = [f" {normalise(context)} " for context in contexts]
+    found: list[list[str]] = []
+    for first in range(0, len(examples), _BLOCK):
+        block = examples[first : first + _BLOCK]
+        scores = (vectorizer.transform([example.question for example in block]) @ paragraphs).toarray()
+        for example, row in zip(block, scores, strict=True):
+            best = np.argsort(-row, kind="stable")[: 4 * count + 4]
+            taken = [contexts[i] for i in best if row[i] > 0 and _lacks(example, contexts[i], plain[i])]
+            found.append(taken[:count])
+    return found
+
+
+def _lacks(example: Example, context: str, plain: str) -> bool:
+    holds = any(f" {normalise(answer.text)} " in plain or answer.text in context for answer in example.answers)
+    return context != example.context and not holds
