@@ -1,5 +1,6 @@
 """Documents that match: every command, option, setting and link is there, and nothing that is not."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import typer.main
 
 from api.cli.main import app
+from api.schemas import AskReply
 from api.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -52,3 +54,20 @@ def test_every_command_and_option_has_a_help_text_and_an_example(command):
     assert definition.help
     assert f"pincite {command}" in definition.epilog
     assert all(param.help for param in definition.params)
+
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_example_on_the_readmes_first_screen_is_what_comes_back(seed_answerer):
+    asked = json.loads(re.search(r"-d '(.*?)'", README)[1])
+    shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL)[1])
+    reply = json.loads(AskReply.model_validate(seed_answerer.ask(asked["question"])).model_dump_json())
+    assert shown["citations"][0].items() <= reply["citations"][0].items()
+    for key in shown.keys() - {"citations"}:
+        assert shown[key] == pytest.approx(reply[key], abs=1e-3) if key == "confidence" else shown[key] == reply[key]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_document_has_a_placeholder_left(document):
+    assert re.findall(r"^[A-Z]{6,}$", document.read_text("utf-8"), re.MULTILINE) == []
