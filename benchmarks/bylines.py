@@ -4,7 +4,7 @@ Takes what `benchmarks.squad` wrote, gives each article a title, a byline and a 
 questions: the set's own answerable ones (every Nth), which the added lines should not disturb, and who wrote, published
 and dated each article.
 
-    python -m benchmarks.bylines /tmp/squad/fit /tmp/squad/fit.jsonl --every 3
+    python -m benchmarks.bylines squad/fit squad/fit.jsonl --every 3
 """
 
 import argparse

@@ -4,11 +4,11 @@ Input is JSON Lines (or .xz of it), one question a line: id, title, context, que
 answerable. Each title becomes one text file, its paragraphs in order of first appearance. Titles are sorted; those at
 even positions (0, 2, 4 ...) go to `fit`, the others to `report`, so that no document is in both.
 
-    python -m benchmarks.squad squad2_dev_half.jsonl.xz /tmp/squad
-    pincite index /tmp/squad/fit --store /tmp/squad/fit.store
-    pincite calibrate /tmp/squad/fit.jsonl --store /tmp/squad/fit.store
-    pincite index /tmp/squad/report --store /tmp/squad/report.store
-    pincite eval /tmp/squad/report.jsonl --store /tmp/squad/report.store
+    python -m benchmarks.squad squad2_dev_half.jsonl.xz squad
+    pincite index squad/fit --store squad/fit.store
+    pincite calibrate squad/fit.jsonl --store squad/fit.store
+    pincite index squad/report --store squad/report.store
+    pincite eval squad/report.jsonl --store squad/report.store
 """
 
 import argparse
