@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from api.settings import Settings, load_settings
 from index.chunk import RULES, ChunkLimits
 from index.embed import Embedder
-from index.manifest import Manifest
+from index.manifest import NO_MARKS, Manifest
 from index.models import converted, find_embedder, find_reader
 from index.store import Store
 from index.types import Encoder
@@ -24,16 +24,39 @@ Notify = Callable[[str], None]
 log = logging.getLogger("pincite")
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model that is ready, and where."""
+
+    kind: str
+    name: str
+    sha256: str
+    precision: str
+    folder: str
+
+
+def prepare_models(settings: Settings, notify: Notify) -> list[PreparedModel]:
+    """Convert both models unless that is done, and load them."""
+    embedder, reader = build_embedder(settings, notify), build_reader(settings, notify)
+    one, other = embedder.info, reader.info
+    return [
+        PreparedModel("embedder", one.name, one.sha256, one.precision, str(embedder.folder)),
+        PreparedModel("reader", other.name, other.sha256, other.precision, str(reader.folder)),
+    ]
+
+
 def build_embedder(settings: Settings, notify: Notify = log.info) -> Embedder:
     """Return the embedder, prepared for this machine if this is its first use."""
     files = find_embedder(settings.embedder)
-    return Embedder(files, converted(files, "embedder", settings.cache / "models", notify), settings.threads)
+    folder = converted(files, "embedder", settings.cache / "models", notify)
+    return Embedder(files, folder, settings.threads, settings.precision)
 
 
 def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
     """Return the reader, prepared for this machine if this is its first use."""
     files = find_reader(settings.reader, DEFAULT_READER, DEFAULT_READER_SHA256)
-    return Reader(files, converted(files, "reader", settings.cache / "models", notify), settings.threads)
+    folder = converted(files, "reader", settings.cache / "models", notify)
+    return Reader(files, folder, settings.threads, settings.precision)
 
 
 def chunk_limits(encoder: Encoder) -> ChunkLimits:
@@ -41,9 +64,10 @@ def chunk_limits(encoder: Encoder) -> ChunkLimits:
     return ChunkLimits(window=encoder.window)
 
 
-def manifest_for(encoder: Encoder) -> Manifest:
+def manifest_for(encoder: Encoder, mark_boilerplate: bool = True) -> Manifest:
     """Return what a store made with this embedder says of itself."""
-    return Manifest(embedder=encoder.info, chunker={"rules": RULES, **asdict(chunk_limits(encoder))})
+    chunker = {"rules": RULES, **asdict(chunk_limits(encoder))} | ({} if mark_boilerplate else {"marks": NO_MARKS})
+    return Manifest(embedder=encoder.info, chunker=chunker)
 
 
 def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibration:
@@ -71,7 +95,7 @@ def open_answerer(
     # Opened without the models first: that it is absent or damaged is known in no time.
     Store.open(settings.store).close()
     encoder = build_embedder(settings, notify)
-    opened = Store.open(settings.store, manifest_for(encoder))
+    opened = Store.open(settings.store, manifest_for(encoder, settings.mark_boilerplate))
     answerer = Answerer(opened, encoder, build_reader(settings, notify), Calibration())
     answerer.calibration = load_calibration(settings, answerer.fingerprint())
     if answerer.calibration.fingerprint != answerer.fingerprint():

@@ -96,6 +96,8 @@ def convert_embedder(folder: Path, out: Path) -> None:
         pooling="+".join(pooling) or "own",
         query_prefix=prompts.get("query", ""),
         passage_prefix=prompts.get("document", prompts.get("passage", "")),
+        by_token=False,
+        precision="",
     ).save(out)
 
 
@@ -122,6 +124,8 @@ def convert_reader(folder: Path, out: Path) -> None:
         pooling="",
         query_prefix="",
         passage_prefix="",
+        by_token=True,
+        precision="",
     ).save(out)
 
 

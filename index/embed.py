@@ -6,17 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.models import ModelFiles
-from index.runtime import PRECISION, ConvertedModel
+from index.runtime import AUTO, ConvertedModel
 from index.types import EmbedderInfo
 
 
 class Embedder:
     """The default `Encoder` (see `index.types`): MiniLM or whatever sentence-transformers model was converted."""
 
-    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0) -> None:
+    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
         """Load the converted model in `folder`, made of `files` (`index.models.converted`)."""
         self._files = files
-        self._model = ConvertedModel(folder, threads)
+        self.folder = folder
+        self._model = ConvertedModel(folder, threads, precision)
         self._specials = self._model.tokenizer.num_special_tokens_to_add(is_pair=False)
         self._prefix_tokens = self._count(self._model.card.passage_prefix)
 
@@ -34,7 +35,7 @@ class Embedder:
             dimension=card.dimension,
             pooling=card.pooling,
             prefix=f"{card.query_prefix}|{card.passage_prefix}",
-            precision=PRECISION,
+            precision=self._model.precision,
         )
 
     @property
@@ -64,9 +65,8 @@ class Embedder:
         return self._encode([self._model.card.passage_prefix + text for text in texts])
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        rows = np.zeros((len(texts), self._model.card.dimension), np.float32)
-        for position, (row,) in self._model.run(self._model.tokenizer.encode_batch(texts)):
-            rows[position] = row
+        outputs = self._model.run(self._model.tokenizer.encode_batch(texts))
+        rows = np.array([row for (row,) in outputs], np.float32).reshape(len(texts), self._model.card.dimension)
         lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=1, keepdims=True)
         unit = np.zeros_like(rows)
         np.divide(rows, lengths, out=unit, where=lengths > 0)

