@@ -15,19 +15,19 @@ from training.similar import hard_negatives
 # Share of a set's questions that one pass takes (1 where it is not named): what is far from encyclopedic and news
 # text, or has one short answer a sentence, takes part for variety only.
 SHARES = {
-    "squad1_train_pieces": 0.55,
-    "squadshifts_new_wiki": 0.65,
-    "squadshifts_reddit": 0.2,
-    "squadshifts_amazon_reviews": 0.15,
-    "qamr_wiki": 0.12,
-    "fairytaleqa": 0.45,
+    "squad1_train_pieces": 0.9,
+    "squadshifts_new_wiki": 0.9,
+    "squadshifts_reddit": 0.3,
+    "squadshifts_amazon_reviews": 0.2,
+    "qamr_wiki": 0.2,
+    "fairytaleqa": 0.5,
     "covidqa": 0.5,
-    "bioasq_snippets": 0.5,
-    "mrqa_ood_small": 0.5,
+    "bioasq_snippets": 0.6,
 }
 Key = TypeVar("Key", bound=Hashable)
 _SHORT = 400  # characters: contexts below are padded with others of their set, or the answer is easily guessed
 _LONG = 4_000  # characters: of contexts above an excerpt is read
+_ROOM = 700  # characters: a negative is cut at this, or where its answered text ends, for a batch has one length
 _NEGATIVES = 3  # hard negatives found for a question, of which one or two are drawn
 
 
@@ -106,8 +106,9 @@ class Mix:
             if changed := near_miss(example.question, text, pools, rng):
                 unit.append(Reading(changed, text, unit[0].place, False))
         if rng.random() < self._rates.negatives:
+            room = max(len(text), _ROOM)
             unit += [
-                Reading(example.question, self._headed(example, "", rng) + other[:_LONG], None, False)
+                Reading(example.question, (self._headed(example, "", rng) + other)[:room], None, False)
                 for other in self._negatives(example, rng)
             ]
         return tuple(unit)

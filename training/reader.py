@@ -20,7 +20,7 @@ from rich.progress import Progress as Bar
 
 from index.errors import PinciteError, UsageError
 from index.models import check_files, sha256_of
-from training import checkpoint
+from training import attention, checkpoint
 from training.card import Made, write_card
 from training.checkpoint import Progress
 from training.data import DataFile, Example, find_files, read_file
@@ -94,7 +94,7 @@ def train(job: Job) -> Path:
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.init, local_files_only=True, trust_remote_code=False)
     examples, files = _read(job)
     plan = _plan(job, examples, tokenizer)
-    model = _model(job.init, job.settings.seed)
+    model = _model(job.init, job.settings)
     progress = _run(job, plan, model, start.sha256)
     _save_model(model, tokenizer, job.out)
     digest = sha256_of(job.out / "model.safetensors")
@@ -128,12 +128,12 @@ def _read(job: Job) -> tuple[list[Example], list[DataFile]]:
     return examples, files
 
 
-def _model(folder: Path, seed: int) -> torch.nn.Module:
-    torch.manual_seed(seed)  # an encoder without a span head gets a random one
+def _model(folder: Path, settings: Settings) -> torch.nn.Module:
+    torch.manual_seed(settings.seed)  # an encoder without a span head gets a random one
     model = transformers.AutoModelForQuestionAnswering.from_pretrained(
         folder,
         dtype=torch.float32,
-        attn_implementation="eager",  # on a CPU 1.5 times as fast as the fused one in training
+        attn_implementation=attention.register() if settings.precision == "bf16" else "eager",
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
@@ -145,7 +145,7 @@ def _model(folder: Path, seed: int) -> torch.nn.Module:
 def _run(job: Job, plan: Plan, model: torch.nn.Module, init: str) -> Progress:
     settings, path = job.settings, job.out / CHECKPOINT
     recipe = hashlib.sha256(f"{settings}{init}{plan.sha256}".encode()).hexdigest()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=settings.weight_decay, fused=True)
     progress = checkpoint.load(path, recipe, model, optimizer) if path.exists() else Progress(recipe)
     if progress.batch:
         log.info("taken up after batch %s of %s", progress.batch, len(plan.batches))

@@ -59,6 +59,12 @@ def test_a_negation_is_made_unless_the_paragraph_has_one():
     assert not any("n't" in miss for miss in misses("Where did Marie Curie write the treatise?", denied))
 
 
+def test_a_word_gives_way_to_one_of_its_ending_that_other_questions_have_in_its_place():
+    pools = [Swaps(["Who wrote a treatise?", "Who wrote a exercise?"], [PARAGRAPH])]
+    found = {near_miss("Who wrote a treatise?", PARAGRAPH, pools, Random(seed)) for seed in range(60)}
+    assert found == {"Who wrote an exercise?"}
+
+
 def test_a_question_with_nothing_to_change_has_no_near_miss():
     assert misses("Tell me of the treatise") == set()
 
