@@ -1,7 +1,7 @@
 """One run of `pincite eval` or `calibrate`: the gold set is read first, then the store and the models are opened."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -9,11 +9,13 @@ from typing import Any
 
 from api.build import CALIBRATION, open_answerer
 from api.settings import Settings
+from index.snapshot import Snapshot
 from rag.answer import Answerer
 from rag.calibrate import Calibration, fit
 from rag.documents import StoredDocuments, corpus_fingerprint
 from rag.evaluate import evaluate
-from rag.gold import load_gold
+from rag.gold import GoldQuestion, load_gold
+from rag.journal import journal, key_of
 from rag.judge import sample
 
 Notify = Callable[[str], None]
@@ -26,22 +28,60 @@ def run_evaluation(
     """Return the evaluation report (see `rag.evaluate`). UsageError for a malformed gold set, before anything else."""
     gold = load_gold(gold_file)
     answerer = open_answerer(settings=settings, notify=notify)
+    return evaluate_with(
+        answerer,
+        gold,
+        hashlib.sha256(gold_file.read_bytes()).hexdigest(),
+        top_k=top_k,
+        notify=notify,
+        progress=progress,
+    )
+
+
+def evaluate_with(
+    answerer: Answerer,
+    gold: Sequence[GoldQuestion],
+    gold_sha256: str,
+    *,
+    top_k: int,
+    notify: Notify,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the report of an answerer that is open; `gold_sha256` is of the file that `gold` was read from.
+
+    A run that was cut short is taken up where it stopped if everything that its answers depend on is as it was. Raises
+    StoreError where the very same run is under way elsewhere, or the store's folder cannot be written.
+    """
     with answerer.store.snapshot() as snapshot:
-        return evaluate(
-            answerer,
-            StoredDocuments(snapshot),
-            gold,
-            top_k=top_k,
-            run_info={
-                "version": version("pincite"),
-                "generation": snapshot.generation,
-                "corpus": corpus_fingerprint(snapshot),
-                "gold": hashlib.sha256(gold_file.read_bytes()).hexdigest(),
-                "models": _models(answerer),
-                "settings": {"top_k": top_k, **asdict(answerer.fingerprint(top_k))},
-            },
-            progress=lambda done, total: progress(done, total, ""),
-        )
+        run_info = _run_info(answerer, snapshot, gold_sha256, top_k)
+        depends_on = {
+            **run_info,
+            "calibration": asdict(answerer.calibration),
+            "manifest": answerer.store.manifest.to_json(),
+        }
+        with journal(answerer.store.folder, key_of(depends_on)) as records:
+            if records:
+                notify(f"taken up after {len(records)} of {len(gold)} questions")
+            return evaluate(
+                answerer,
+                StoredDocuments(snapshot),
+                gold,
+                top_k=top_k,
+                run_info=run_info,
+                progress=lambda done, total: progress(done, total, ""),
+                records=records,
+            )
+
+
+def _run_info(answerer: Answerer, snapshot: Snapshot, gold_sha256: str, top_k: int) -> dict[str, object]:
+    return {
+        "version": version("pincite"),
+        "generation": snapshot.generation,
+        "corpus": corpus_fingerprint(snapshot),
+        "gold": gold_sha256,
+        "models": _models(answerer),
+        "settings": {"top_k": top_k, **asdict(answerer.fingerprint(top_k))},
+    }
 
 
 def _models(answerer: Answerer) -> dict[str, str]:

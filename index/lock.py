@@ -9,20 +9,23 @@ from filelock import FileLock, Timeout
 
 from index.errors import StoreError
 
+LOCK = "lock"
+
 
 class Locked(StoreError):
     """Another thread or process is writing the store."""
 
 
 @contextmanager
-def exclusive(folder: Path, timeout: float) -> Iterator[None]:
-    """Hold the store's write lock; raises Locked, naming the holder, after `timeout` seconds without it.
+def exclusive(folder: Path, timeout: float, name: str = LOCK) -> Iterator[None]:
+    """Hold a lock of this folder; raises Locked, naming the holder, after `timeout` seconds without it.
 
-    The pid lies in a side file for the message alone: nothing is ever decided by it.
+    The lock is a file of that name; the default is the store's write lock. The pid lies in a side file (`.pid`) for the
+    message alone: nothing is ever decided by it.
     """
-    holder = folder / "lock.pid"
+    holder = folder / f"{name}.pid"
     # A fresh object each time: one FileLock object would let a second thread of this process in.
-    lock = FileLock(folder / "lock", timeout=timeout)
+    lock = FileLock(folder / name, timeout=timeout)
     try:
         lock.acquire()
     except Timeout as error:

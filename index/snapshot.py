@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.derived import View
-from index.schema import DOCUMENT_COLUMNS, stored_document, unpack_metadata
+from index.schema import DOCUMENT_COLUMNS, intact, stored_document, unpack_metadata
 from index.types import Filters, Metadata, Passage, StoredDocument, StoredPassage, document_id_of
 
 _PERIOD = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
@@ -103,6 +102,15 @@ class Snapshot:
         """Return a document with its text; None if there is none."""
         return next(self._stored("WHERE document_id = ?", document_id), None)
 
+    def passages_of(self, document_id: str) -> list[StoredPassage]:
+        """Return the passages of a document, in the order of the text; none if there is no such document."""
+        rows = self._connection.execute(
+            "SELECT passage_id FROM passages JOIN documents USING (document_key)"
+            " WHERE document_id = ? ORDER BY start, passage_id",
+            (document_id,),
+        )
+        return self.stored_passages([row[0] for row in rows])
+
     def document_by_source(self, source: str) -> StoredDocument | None:
         """Return the document of a source; None if there is none."""
         return self.document(document_id_of(source))
@@ -130,7 +138,7 @@ class Snapshot:
             " CROSS JOIN passages ON embedding_key = wanted.value",
             (json.dumps(list(dict.fromkeys(keys))),),
         )
-        return {key: np.frombuffer(blob, "<f4") for key, checksum, blob in rows if zlib.crc32(blob) == checksum}
+        return {key: np.frombuffer(blob, "<f4") for key, checksum, blob in rows if intact(blob, checksum)}
 
     def _passage_ids(self, allowed: frozenset[str]) -> NDArray[np.int64]:
         rows = self._connection.execute(

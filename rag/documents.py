@@ -6,6 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from index.snapshot import Snapshot
+from index.types import document_id_of
+from rag.candidates import reading_text
+from rag.compose import found_passages
+from rag.read import Piece
+from rag.types import FoundPassage
 
 KEPT = 16  # documents kept in memory: citations of one document come together
 
@@ -45,6 +50,18 @@ class StoredDocuments:
         """Yield (document_id, source, text) of every document, one at a time."""
         for stored in self._snapshot.iter_documents():
             yield stored.document.document_id, stored.document.source, stored.document.text
+
+    def passages_to_read(self, source: str) -> Iterator[tuple[FoundPassage, tuple[Piece, ...]]]:
+        """Yield the passages of a source, in order, each with what the reader reads of it; none if not indexed.
+
+        Nothing ranked them, so their score is 0.
+        """
+        document_id = document_id_of(source)
+        if not (stored := self._document(document_id)):
+            return
+        for passage in self._snapshot.passages_of(document_id):
+            (found,) = found_passages([(passage, 0.0)], {document_id: stored})
+            yield found, reading_text(stored, passage.passage)
 
     def file_of(self, document_id: str) -> bytes | None:
         """Return the file as it is on disk now, None if it is gone."""

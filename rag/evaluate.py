@@ -1,29 +1,23 @@
 """A gold set asked of an answerer: the report, its table and its gates. Judging one reply is `judge`'s work."""
 
-import codecs
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol
 
 from rag import metrics
+from rag.answer import BATCH
 from rag.gold import GoldQuestion
-from rag.judge import DEPTH, candidate_right, measures, stage
+from rag.judge import DEPTH, candidate_right, evidence_held, is_gold_passage, measures, stage
 from rag.metrics import Metric
-from rag.types import Answer, Asked, Citation
+from rag.read import Piece
+from rag.reread import Files, Reread
+from rag.types import Answer, Asked, FoundPassage
 
 TIMED = 100  # the most questions that are asked alone for the latency
-_REREAD = 8  # documents kept decoded while citations are read again
 _CONFIDENCE_DIGITS = 4  # as reported, so that noise below them cannot reorder the risk-coverage curve
-_BOMS = {
-    "utf-8": codecs.BOM_UTF8,
-    "utf-16-le": codecs.BOM_UTF16_LE,
-    "utf-16-be": codecs.BOM_UTF16_BE,
-    "utf-32-le": codecs.BOM_UTF32_LE,
-    "utf-32-be": codecs.BOM_UTF32_BE,
-}
 _MEANS = (
     "exact_match",
     "f1",
@@ -39,9 +33,11 @@ _MEANS = (
     "citation_precision",
     "citation_recall",
     "citation_verified",
+    "gold_passage_f1",
 )
 
 Progress = Callable[[int, int], None]  # (done, total)
+Record = dict[str, Any]  # one question, judged, as JSON: `row` of the report, `measures`, `right`
 
 
 class Asks(Protocol):
@@ -55,35 +51,40 @@ class Asks(Protocol):
         """Answer one question alone."""
         ...
 
+    def read_alone(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> Sequence[str | None]:
+        """Return what the reader answers to each question given one text, however unsure; None if nothing."""
+        ...
 
-class Sources(Protocol):
+
+class Sources(Files, Protocol):
     """The documents behind the answers."""
 
     def sources(self) -> AbstractSet[str]:
         """Return the sources that are indexed."""
         ...
 
-    def text_of(self, document_id: str) -> str | None:
-        """Return the stored text, None if there is no such document."""
+    def passages_to_read(self, source: str) -> Iterable[tuple[FoundPassage, tuple[Piece, ...]]]:
+        """Yield the passages of a source, in order, each with what the reader reads of it; none if not indexed."""
         ...
 
-    def file_of(self, document_id: str) -> bytes | None:
-        """Return the file as it is on disk now, None if it is gone."""
+
+class Records(Protocol):
+    """Keeps what was judged, in order. A list does, and so does a `journal.Journal`."""
+
+    def append(self, record: Record, /) -> None:
+        """Add the record of the next question."""
         ...
 
-    def encoding_of(self, document_id: str) -> str | None:
-        """Return the codec that makes the text the file's bytes after its BOM; None where the text was extracted."""
-        ...
+    def __iter__(self) -> Iterator[Record]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One question, judged."""
+class _Numbers:
+    """What the metrics need of one question: all that is kept in memory of it."""
 
     measures: dict[str, float]
     confidence: float
     right: bool | None
-    row: dict[str, Any]
 
 
 def evaluate(
@@ -94,33 +95,44 @@ def evaluate(
     top_k: int = 10,
     run_info: Mapping[str, object],
     progress: Progress | None = None,
+    records: Records | None = None,
 ) -> dict[str, Any]:
     """Ask every gold question and return the report: `run`, `metrics`, `questions`.
 
-    `run` is `run_info` with the seed and the number of questions. `progress` is told (done, total) after each question,
-    the ones asked again for their latency included; it may raise to stop the run. Raises ValueError if `gold` is empty.
+    `run` is `run_info` with the seed and the number of questions. `records` are those of an earlier run of the same
+    questions that was cut short, and get the others: questions that have one are not asked again. `progress` is told
+    (done, total) after each question, the ones asked again for their latency included; it may raise to stop the run.
+    Raises ValueError if `gold` is empty.
     """
     if not gold:
         raise ValueError("no question to evaluate with")
+    records = [] if records is None else records
+    numbers = [_numbers(record) for record in records]
     timed = _evenly_spaced(gold, TIMED)
-    total = len(gold) + len(timed)
-    judged = []
-    indexed, reread = sources.sources(), Reread(sources)
-    replies = answerer.ask_many([question.question for question in gold], top_k, DEPTH)
-    for done, (question, asked) in enumerate(zip(gold, replies, strict=True), start=1):
-        judged.append(_judge(question, asked, indexed, reread))
-        if progress:
-            progress(done, total)
+    tell, total = progress or _untold, len(gold) + len(timed)
+    if numbers:
+        tell(len(numbers), total)
+    for record in _judged(answerer, sources, gold[len(numbers) :], top_k):
+        records.append(record)
+        numbers.append(_numbers(record))
+        tell(len(numbers), total)
     latencies = []
     for done, question in enumerate(timed, start=len(gold) + 1):
         latencies.append(answerer.ask(question.question, top_k).timings_ms.total)
-        if progress:
-            progress(done, total)
+        tell(done, total)
     return {
         "run": {**run_info, "seed": metrics.SEED, "n": len(gold)},
-        "metrics": _summary(judged, latencies),
-        "questions": [one.row for one in judged],
+        "metrics": _summary(numbers, latencies),
+        "questions": [{**record["row"], "measures": record["measures"]} for record in records],
     }
+
+
+def _untold(done: int, total: int) -> None:
+    """Leave the progress untold."""
+
+
+def _numbers(record: Record) -> _Numbers:
+    return _Numbers(record["measures"], record["row"]["confidence"], record["right"])
 
 
 def _evenly_spaced(gold: Sequence[GoldQuestion], most: int) -> list[GoldQuestion]:
@@ -128,34 +140,72 @@ def _evenly_spaced(gold: Sequence[GoldQuestion], most: int) -> list[GoldQuestion
     return [gold[number * len(gold) // count] for number in range(count)]
 
 
-def _judge(gold: GoldQuestion, asked: Asked, indexed: AbstractSet[str], reread: "Reread") -> _Judged:
+def _judged(answerer: Asks, sources: Sources, gold: Sequence[GoldQuestion], top_k: int) -> Iterator[Record]:
+    """Yield the record of each question, in order, lazily: as many at a time as are asked together."""
+    indexed, reread = sources.sources(), Reread(sources)
+    asked = zip(gold, answerer.ask_many([question.question for question in gold], top_k, DEPTH), strict=True)
+    while some := list(islice(asked, BATCH)):
+        records = [_record(question, reply, indexed, reread) for question, reply in some]
+        _read_gold_passages(answerer, sources, [question for question, _ in some], records)
+        yield from records
+
+
+def _record(gold: GoldQuestion, asked: Asked, indexed: AbstractSet[str], reread: Reread) -> Record:
     answer = asked.answer
     scores = measures(gold, asked)
     if answer.citations:
         scores["citation_verified"] = sum(map(reread.confirms, answer.citations)) / len(answer.citations)
-    confidence = round(answer.confidence, _CONFIDENCE_DIGITS)
     row = {
         "id": gold.id,
         "question": gold.question,
         "answerable": gold.answerable,
         "tags": list(gold.tags),
+        "gold_answers": list(gold.answers),
         "prediction": answer.answer,
         "candidate": answer.candidate,
-        "confidence": confidence,
+        "confidence": round(answer.confidence, _CONFIDENCE_DIGITS),
         "exact_match": scores.get("overall_exact_match"),
         "f1": scores.get("overall_f1"),
         "citations": [asdict(citation) for citation in answer.citations],
         "stage": stage(gold, asked, indexed),
+        "gold_passage": None,
     }
-    return _Judged(scores, confidence, candidate_right(gold, answer.candidate), row)
+    return {"row": row, "measures": scores, "right": candidate_right(gold, answer.candidate)}
 
 
-def _summary(judged: Sequence[_Judged], latencies: Sequence[float]) -> dict[str, Metric]:
+def _read_gold_passages(
+    answerer: Asks, sources: Sources, gold: Sequence[GoldQuestion], records: Sequence[Record]
+) -> None:
+    """Add to the record of each wrong answer what the reader makes of the gold passage, where there is one."""
+    wrong = [
+        (question, record, text)
+        for question, record in zip(gold, records, strict=True)
+        if record["row"]["stage"] != "ok" and question.answers and (text := _gold_text(question, sources))
+    ]
+    answers = answerer.read_alone([(question.question, text) for question, _, text in wrong])
+    for (question, record, _), answer in zip(wrong, answers, strict=True):
+        f1 = 0.0 if answer is None else metrics.f1(answer, question.answers)
+        record["row"]["gold_passage"] = {"answer": answer, "f1": f1}
+        record["measures"]["gold_passage_f1"] = f1
+
+
+def _gold_text(gold: GoldQuestion, sources: Sources) -> tuple[Piece, ...] | None:
+    """Return what the reader reads of the gold passage: of several, the first that holds the most evidence."""
+    held = [
+        (evidence_held(gold, passage), text)
+        for source in gold.sources
+        for passage, text in sources.passages_to_read(source)
+        if is_gold_passage(gold, passage)
+    ]
+    return max(held, key=lambda one: one[0])[1] if held else None
+
+
+def _summary(numbers: Sequence[_Numbers], latencies: Sequence[float]) -> dict[str, Metric]:
     summary = {}
     for name in _MEANS:
-        if values := [one.measures[name] for one in judged if name in one.measures]:
+        if values := [one.measures[name] for one in numbers if name in one.measures]:
             summary[name] = metrics.estimate(values)
-    known = [(one.confidence, one.right) for one in judged if one.right is not None]
+    known = [(one.confidence, one.right) for one in numbers if one.right is not None]
     if known:
         pairs = metrics.calibration_pairs(*zip(*known, strict=True))
         summary["ece"] = metrics.estimate(pairs, metrics.ece_statistic(metrics.ECE_BINS))
@@ -163,39 +213,6 @@ def _summary(judged: Sequence[_Judged], latencies: Sequence[float]) -> dict[str,
     for percent in (50, 95):
         summary[f"latency_ms_p{percent}"] = metrics.estimate(latencies, metrics.percentile(percent))
     return summary
-
-
-class Reread:
-    """Reads cited spans again, from the file on disk or, where that is gone, from the stored text."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-        self._images = lru_cache(maxsize=_REREAD)(self._read)
-
-    def confirms(self, citation: Citation) -> bool:
-        """Tell whether the characters and, if the text is a decoded file, the bytes at the citation are its quote."""
-        text, codec, images = self._images(citation.document_id)
-        if text is None or text[citation.start : citation.end] != citation.quote:
-            return False
-        if codec is None or citation.byte_start is None or citation.byte_end is None:
-            return codec is None and citation.byte_start is None and citation.byte_end is None
-        quoted = citation.quote.encode(codec)
-        return any(image[citation.byte_start : citation.byte_end] == quoted for image in images)
-
-    def _read(self, document_id: str) -> tuple[str | None, str | None, tuple[bytes, ...]]:
-        """Return the text, its codec and the bytes that the file has or, if it is gone, may have had."""
-        codec = self._sources.encoding_of(document_id)
-        file = None if codec is None else self._sources.file_of(document_id)
-        if codec is None or file is None:
-            text = self._sources.text_of(document_id)
-            if codec is None or text is None:
-                return text, codec, ()
-            body = text.encode(codec)
-            return text, codec, (body, _BOMS.get(codecs.lookup(codec).name, b"") + body)
-        try:
-            return file.decode(codec).removeprefix("\ufeff"), codec, (file,)
-        except UnicodeDecodeError:  # the file has changed since it was indexed
-            return None, codec, ()
 
 
 def check_gates(

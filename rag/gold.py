@@ -11,11 +11,13 @@ CSV with a header (file ending in .csv): `question`, and any of `id` (else q1, q
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from index.errors import UsageError
+from rag.fields import list_in, object_in, text_in
 
 MAX_QUESTION = 1_000  # characters, as in the HTTP interface
 _KEYS = {"id", "question", "answers", "sources", "evidence", "answerable", "tags"}
@@ -50,18 +52,19 @@ class GoldQuestion:
     tags: tuple[str, ...]
 
 
+class Placed(NamedTuple):
+    """A question with where it stands: `gold.jsonl:12`, or a path in SQuAD JSON."""
+
+    place: str
+    question: GoldQuestion
+
+
 def load_gold(path: Path) -> list[GoldQuestion]:
     """Read a gold set, in file order; the format is told by the ending and the content.
 
     Raises UsageError, naming file and line, if anything in it is malformed, an id comes twice or it holds no question.
     """
-    try:
-        content = path.read_bytes().decode()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a gold set that exists") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    return parse_gold(content, str(path))
+    return _without_ids_twice(load_placed(path))
 
 
 def parse_gold(content: str, name: str) -> list[GoldQuestion]:
@@ -69,17 +72,49 @@ def parse_gold(content: str, name: str) -> list[GoldQuestion]:
 
     Raises UsageError as `load_gold` does.
     """
+    return _without_ids_twice(_parse_placed(content, name))
+
+
+def load_placed(path: Path) -> list[Placed]:
+    """Read a gold set with the place of each question; as `load_gold`, but an id may come twice."""
+    return _parse_placed(_content(path), str(path))
+
+
+def load_lines(path: Path) -> list[GoldQuestion]:
+    """Read a gold set that lines can be added to: as `load_gold`, but JSON Lines alone, and it may be empty."""
+    lines = _json_lines(_content(path).removeprefix("\ufeff"), str(path))
+    return _without_ids_twice([Placed(place, question_from(raw, place)) for place, raw in lines])
+
+
+def line_of(question: GoldQuestion) -> str:
+    """Return the question as a line of JSON Lines, without a line break."""
+    return json.dumps(asdict(question), ensure_ascii=False)
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a gold set that exists") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def _parse_placed(content: str, name: str) -> list[Placed]:
+    entries = _entries(content.removeprefix("\ufeff"), name)
+    placed = [Placed(place, question_from(raw, place)) for place, raw in entries]
+    if not placed:
+        raise UsageError(f"{name}: holds no question; write one as a line of JSON with id, question and answers")
+    return placed
+
+
+def _without_ids_twice(placed: Sequence[Placed]) -> list[GoldQuestion]:
     seen: dict[str, str] = {}
-    gold = []
-    for place, raw in _entries(content.removeprefix("\ufeff"), name):
-        question = _checked(raw, place)
+    for place, question in placed:
         if question.id in seen:
             raise UsageError(f"{place}: the id {question.id!r} is taken by {seen[question.id]}; give each line its own")
         seen[question.id] = place
-        gold.append(question)
-    if not gold:
-        raise UsageError(f"{name}: holds no question; write one as a line of JSON with id, question and answers")
-    return gold
+    return [question for _, question in placed]
 
 
 def _entries(content: str, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -105,7 +140,7 @@ def _json_lines(content: str, name: str) -> Iterator[tuple[str, Mapping[str, obj
             entry = json.loads(line, object_pairs_hook=_no_key_twice)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{place}: not JSON ({error}); each line is one JSON object") from error
-        yield place, _mapping(entry, place, "the line")
+        yield place, object_in(entry, f"{place}: the line")
 
 
 def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -116,21 +151,21 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _squad_entries(articles: object, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    for a, article in enumerate(_list(articles, name, "data")):
+    for a, article in enumerate(list_in(articles, f"{name}: data")):
         place = f"{name}: data[{a}]"
-        article = _mapping(article, place, "the article")
+        article = object_in(article, f"{place}: the article")
         sources = [f"{article['title']}.txt"] if article.get("title") else []
-        for p, paragraph in enumerate(_list(article.get("paragraphs"), place, "paragraphs")):
+        for p, paragraph in enumerate(list_in(article.get("paragraphs"), f"{place}: paragraphs")):
             inner = f"{place}.paragraphs[{p}]"
-            for q, item in enumerate(_list(_mapping(paragraph, inner, "it").get("qas"), inner, "qas")):
+            for q, item in enumerate(list_in(object_in(paragraph, inner).get("qas"), f"{inner}: qas")):
                 yield f"{inner}.qas[{q}]", _squad_entry(item, sources, f"{inner}.qas[{q}]")
 
 
 def _squad_entry(item: object, sources: list[str], place: str) -> dict[str, object]:
-    entry = _mapping(item, place, "the question")
+    entry = object_in(item, f"{place}: the question")
     answerable = not entry.get("is_impossible", False)
-    given = _list(entry.get("answers", []), place, "answers") if answerable else []
-    answers = [_mapping(answer, place, "each answer").get("text") for answer in given]
+    given = list_in(entry.get("answers", []), f"{place}: answers") if answerable else []
+    answers = [object_in(answer, f"{place}: each answer").get("text") for answer in given]
     asked = {"id": entry.get("id"), "question": entry.get("question")}
     return asked | {"answers": answers, "sources": sources, "answerable": answerable}
 
@@ -164,8 +199,11 @@ def _csv_entry(row: Mapping[str, str], number: int, place: str) -> dict[str, obj
     return {"id": identity, "question": row["question"], "answerable": _BOOLEANS[answerable], **several}
 
 
-def _checked(raw: Mapping[str, object], place: str) -> GoldQuestion:
-    """Return the entry as a value that keeps the promises of `GoldQuestion`."""
+def question_from(raw: Mapping[str, object], place: str) -> GoldQuestion:
+    """Return an entry with the keys of JSON Lines as a value that keeps the promises of `GoldQuestion`.
+
+    Raises UsageError, naming the place, where it does not.
+    """
     if unknown := raw.keys() - _KEYS:
         raise UsageError(f"{place}: unknown keys {sorted(unknown)}; known: {sorted(_KEYS)}")
     question = _string(raw.get("question"), place, "question")
@@ -174,7 +212,7 @@ def _checked(raw: Mapping[str, object], place: str) -> GoldQuestion:
     answerable = raw.get("answerable", True)
     if not isinstance(answerable, bool):
         raise UsageError(f"{place}: answerable is {answerable!r}; write true or false")
-    evidence = tuple(_evidence(item, place) for item in _list(raw.get("evidence", []), place, "evidence"))
+    evidence = tuple(_evidence(item, place) for item in list_in(raw.get("evidence", []), f"{place}: evidence"))
     sources = _strings(raw, "sources", place) or tuple(dict.fromkeys(span.source for span in evidence))
     gold = GoldQuestion(
         id=_string(raw.get("id"), place, "id"),
@@ -199,7 +237,7 @@ def _check_sense(gold: GoldQuestion, place: str) -> None:
 
 
 def _evidence(item: object, place: str) -> Evidence:
-    entry = _mapping(item, place, "each evidence")
+    entry = object_in(item, f"{place}: each evidence")
     if entry.keys() != _EVIDENCE_KEYS:
         raise UsageError(f"{place}: evidence has the keys {sorted(entry)}; needs exactly {sorted(_EVIDENCE_KEYS)}")
     start, end = entry["start"], entry["end"]
@@ -211,25 +249,12 @@ def _evidence(item: object, place: str) -> Evidence:
 
 def _strings(raw: Mapping[str, object], key: str, place: str) -> tuple[str, ...]:
     """Return the distinct strings of a list, in order."""
-    items: Iterable[object] = _list(raw.get(key, []), place, key)
+    items: Iterable[object] = list_in(raw.get(key, []), f"{place}: {key}")
     return tuple(dict.fromkeys(_string(item, place, f"each of {key}") for item in items))
 
 
 def _string(value: object, place: str, what: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{place}: {what} is {'missing' if value is None else repr(value)}; needs text, not blank")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise UsageError(f"{place}: {what} holds half a surrogate pair, which is no character; correct the escape")
-    return value
-
-
-def _list(value: object, place: str, what: str) -> list[object]:
-    if not isinstance(value, list):
-        raise UsageError(f"{place}: {what} is {'missing' if value is None else repr(value)[:40]}; needs a list")
-    return value
-
-
-def _mapping(value: object, place: str, what: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{place}: {what} is {repr(value)[:40]}; needs a JSON object")
-    return value
+    text = text_in(value, f"{place}: {what}")
+    if not text.strip():
+        raise UsageError(f"{place}: {what} is {text!r}; needs text, not blank")
+    return text

@@ -121,6 +121,13 @@ def is_gold_passage(gold: GoldQuestion, passage: FoundPassage) -> bool:
     return any(f" {answer} " in tokens for answer in map(normalise, gold.answers) if answer)
 
 
+def evidence_held(gold: GoldQuestion, passage: FoundPassage) -> int:
+    """Return how many characters of the evidence that it overlaps most the passage holds; 0 without evidence there."""
+    there = (evidence for evidence in gold.evidence if evidence.source == passage.source)
+    shared = (min(passage.end, evidence.end) - max(passage.start, evidence.start) for evidence in there)
+    return max([0, *shared])
+
+
 def citation_measures(gold: GoldQuestion, answer: Answer) -> dict[str, float]:
     """Return precision (absent without citations) and recall (0 for an abstention) of the citations given.
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from index.errors import UsageError
 from index.types import document_id_of
+from rag.fields import list_in, object_in, text_in
 
 Status = Literal["ok", "moved", "misattributed", "changed", "missing"]
 
@@ -156,27 +157,35 @@ def claims_from(saved: object) -> list[ClaimedCitation]:
     anything needed is missing or malformed.
     """
     if not isinstance(saved, list):
-        return _reply_claims(_mapping(saved, "the answer"), "")
-    replies = (_mapping(reply, f"answer [{number}]") for number, reply in enumerate(saved))
+        return _reply_claims(object_in(saved, "the answer"), "")
+    replies = (object_in(reply, f"answer [{number}]") for number, reply in enumerate(saved))
     return [claim for number, reply in enumerate(replies) for claim in _reply_claims(reply, f"[{number}].")]
 
 
 def _reply_claims(reply: Mapping[str, object], place: str) -> list[ClaimedCitation]:
     if "error" in reply and "citations" not in reply:
         return []
-    claims = [
-        _claim(_mapping(item, f"{place}citations[{number}]"), f"{place}citations[{number}]")
-        for number, item in enumerate(_list(reply, "citations", place))
-    ]
-    for number, item in enumerate(_list(reply, "alternatives", place) if "alternatives" in reply else []):
+    claims = cited(reply, place)
+    for number, item in enumerate(list_in(reply.get("alternatives", []), f"{place}alternatives")):
         inner = f"{place}alternatives[{number}]"
-        claims += _reply_claims({"citations": _mapping(item, inner).get("citations")}, f"{inner}.")
+        claims += cited(object_in(item, inner), f"{inner}.")
     return claims
 
 
+def cited(reply: Mapping[str, object], place: str) -> list[ClaimedCitation]:
+    """Return the citations of a reply's own answer; `place` is put before their names in errors.
+
+    Raises UsageError as `claims_from` does.
+    """
+    return [
+        _claim(object_in(item, f"{place}citations[{number}]"), f"{place}citations[{number}]")
+        for number, item in enumerate(list_in(reply.get("citations"), f"{place}citations"))
+    ]
+
+
 def _claim(item: Mapping[str, object], place: str) -> ClaimedCitation:
-    quote = _string(item, "quote", place)
-    document_id, source = _string(item, "document_id", place), _string(item, "source", place)
+    quote = _text(item, "quote", place)
+    document_id, source = _text(item, "document_id", place), _text(item, "source", place)
     start, end = item.get("start"), item.get("end")
     if not quote:
         raise UsageError(f"{place}: quote is missing or empty; give the cited words")
@@ -187,35 +196,15 @@ def _claim(item: Mapping[str, object], place: str) -> ClaimedCitation:
         raise UsageError(f"{place}: start and end are {start!r}, {end!r}; needs whole numbers, 0 <= start <= end")
     return ClaimedCitation(
         document_id=document_id or document_id_of(source),
-        sha256=_string(item, "sha256", place) or None,
+        sha256=_text(item, "sha256", place) or None,
         start=start,
         end=end,
         quote=quote,
-        prefix=_string(item, "prefix", place),
-        suffix=_string(item, "suffix", place),
+        prefix=_text(item, "prefix", place),
+        suffix=_text(item, "suffix", place),
     )
 
 
-def _string(item: Mapping[str, object], key: str, place: str) -> str:
+def _text(item: Mapping[str, object], key: str, place: str) -> str:
     """Return a text field, "" where it is absent or null."""
-    value = item.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise UsageError(f"{place}: {key} is {repr(value)[:40]}; needs text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise UsageError(f"{place}: {key} holds half a surrogate pair, which is no character; correct the escape")
-    return value
-
-
-def _list(reply: Mapping[str, object], key: str, place: str) -> list[object]:
-    value = reply.get(key)
-    if not isinstance(value, list):
-        raise UsageError(f"{place}{key}: {'missing' if value is None else repr(value)[:40]}; needs a list")
-    return value
-
-
-def _mapping(value: object, place: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{place} is {repr(value)[:40]}; needs a JSON object")
-    return value
+    return "" if item.get(key) is None else text_in(item[key], f"{place}: {key}")

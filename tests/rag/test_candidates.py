@@ -1,5 +1,5 @@
 from index.types import Document, Field, Metadata, Passage, StoredDocument
-from rag.candidates import Candidate, group, reading_text, supporters
+from rag.candidates import Candidate, copied, group, reading_text, supporters
 
 
 def candidate(quote, score, source="a.txt", start=0):
@@ -72,3 +72,22 @@ def test_the_reader_sees_title_and_author_before_a_passage_at_their_own_places()
 def test_what_the_passage_itself_holds_or_the_text_does_not_state_is_not_read_twice():
     facts = Metadata(title=spot("Bread of Egypt"), publisher=Field("The Baker"))
     assert [piece.text for piece in reading_text(stored(facts), passage(TEXT))] == [TEXT]
+
+
+STORY = " ".join(f"Sentence {word} of the story says what happened to the bridge." for word in "abcdefghijklmnop")
+
+
+def article(source, text, sha256="1"):
+    return Document(source, text, sha256 * 64, "utf-8", 0, "text/plain", (), Metadata())
+
+
+def test_a_syndicated_story_is_one_source_however_many_sites_print_it():
+    first = article("a.txt", STORY, "1")
+    framed = article("b.txt", f"The Post\n\n{STORY}\n\nSubscribe to The Post.", "2")
+    other = article("c.txt", STORY.replace("bridge", "tower").replace("happened", "was done"), "3")
+    assert copied([first, framed, other]) == [None, first.document_id, None]
+
+
+def test_the_same_bytes_are_a_copy_and_two_places_of_one_document_are_not():
+    short = article("a.txt", "Too short to compare.")
+    assert copied([short, short, article("b.txt", "Too short to compare.")]) == [None, None, short.document_id]

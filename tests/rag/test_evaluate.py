@@ -1,120 +1,17 @@
 """The report, its table and its gates, with an answerer that knows its replies by heart."""
 
-import codecs
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 
 import pytest
+from by_heart import GOLD, REPLIES, ByHeart, Disk, cite, gold, values
 
-from rag.evaluate import Reread, check_gates, evaluate, format_table
-from rag.gold import Evidence, GoldQuestion
-from rag.types import Answer, Asked, Citation, FoundPassage, StoreInfo, Timings
-
-TEXT = "Ægypt lies on the Nile."
-NILE = TEXT.index("Nile")
-
-
-@dataclass(frozen=True)
-class Disk:
-    """One document, a.txt."""
-
-    body: str | None = TEXT
-    file: bytes | None = TEXT.encode()
-    codec: str | None = "utf-8"
-
-    def sources(self):
-        return {"a.txt"}
-
-    def text_of(self, document_id):
-        return self.body
-
-    def file_of(self, document_id):
-        return self.file
-
-    def encoding_of(self, document_id):
-        return self.codec
-
-
-def cite(start=NILE, end=NILE + 4, codec="utf-8", bom=b""):
-    before, quote = TEXT[:start], TEXT[start:end]
-    byte_start = None if codec is None else len(bom + before.encode(codec))
-    byte_end = None if codec is None else byte_start + len(quote.encode(codec))
-    return Citation(
-        document_id="d",
-        source="a.txt",
-        sha256="0" * 64,
-        start=start,
-        end=end,
-        byte_start=byte_start,
-        byte_end=byte_end,
-        line=1,
-        column=start + 1,
-        page=None,
-        quote=quote,
-        prefix=before[-32:],
-        suffix=TEXT[end : end + 32],
-        title=None,
-        url=None,
-        verified=True,
-    )
-
-
-class ByHeart:
-    """Replies by question: (answer, candidate, confidence). Counts what it is asked alone."""
-
-    def __init__(self, replies):
-        self.replies = replies
-        self.alone = []
-
-    def ask_many(self, questions, top_k, depth):
-        assert depth == 10
-        for question in questions:
-            found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
-            yield Asked(self.reply(question, 99.0), (found,))
-
-    def ask(self, question, top_k):
-        self.alone.append(question)
-        return self.reply(question, float(len(self.alone)))
-
-    def reply(self, question, total):
-        given, candidate, confidence = self.replies[question]
-        found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
-        return Answer(
-            question=question,
-            answer=given,
-            sentence=None,
-            confidence=confidence,
-            calibrated=True,
-            citations=() if given is None else (cite(),),
-            alternatives=(),
-            passages=(found,),
-            timings_ms=Timings(0, 0, 0, total),
-            store=StoreInfo(1, 1, 1, "e", "r"),
-            candidate=candidate,
-            candidate_score=None if candidate is None else 1.0,
-            candidate_citations=(cite(),),
-        )
-
-
-def gold(name, answers=("Nile",), answerable=True, sources=("a.txt",), evidence=()):
-    return GoldQuestion(name, name, tuple(answers), tuple(sources), tuple(evidence), answerable, ("t",))
-
-
-GOLD = [gold("right"), gold("withheld"), gold("wrong"), gold("none", (), False, ())]
-REPLIES = {
-    "right": ("the Nile", "the Nile", 0.9),
-    "withheld": (None, "Nile", 0.4),
-    "wrong": ("Congo", "Congo", 0.7),
-    "none": (None, "Rhine", 0.20004),
-}
+from rag.evaluate import check_gates, evaluate, format_table
+from rag.gold import Evidence
 
 
 def run(questions=GOLD, replies=REPLIES, **more):
     return evaluate(ByHeart(replies), Disk(), questions, run_info={"version": "1"}, **more)
-
-
-def values(report):
-    return {name: (metric["value"], metric["n"]) for name, metric in report["metrics"].items()}
 
 
 def test_every_metric_is_the_mean_over_the_questions_it_is_about():
@@ -183,11 +80,15 @@ def test_evidence_without_answers_measures_retrieval_alone():
 
 def test_each_question_is_reported_with_its_reply_scores_and_stage():
     report = run()
+    measures = report["questions"][0].pop("measures")
+    assert measures.keys() & report["metrics"].keys() == measures.keys()
+    assert (measures["f1"], measures["citation_verified"]) == (1.0, 1.0)
     assert report["questions"][0] == {
         "id": "right",
         "question": "right",
         "answerable": True,
         "tags": ["t"],
+        "gold_answers": ["Nile"],
         "prediction": "the Nile",
         "candidate": "the Nile",
         "confidence": 0.9,
@@ -195,6 +96,7 @@ def test_each_question_is_reported_with_its_reply_scores_and_stage():
         "f1": 1.0,
         "citations": [asdict(cite())],
         "stage": "ok",
+        "gold_passage": None,
     }
     assert [row["stage"] for row in report["questions"]] == ["ok", "withheld", "missed", "ok"]
     assert [row["prediction"] for row in report["questions"]] == ["the Nile", None, "Congo", None]
@@ -227,33 +129,43 @@ def test_nothing_to_ask_is_refused():
         run([])
 
 
-BOM16 = codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le")
+def without_latency(report):
+    kept = {name: metric for name, metric in report["metrics"].items() if not name.startswith("latency")}
+    return {**report, "metrics": kept}
 
 
-@pytest.mark.parametrize(
-    ("disk", "citation", "confirmed"),
-    [
-        (Disk(), cite(), True),
-        (Disk(), replace(cite(), start=NILE + 1, end=NILE + 5), False),
-        (Disk(), replace(cite(), byte_start=NILE, byte_end=NILE + 4), False),  # Æ is two bytes
-        (Disk(), replace(cite(), byte_start=None), False),
-        (Disk(), replace(cite(), quote="nile"), False),
-        (Disk(file=b"x" + TEXT.encode()), cite(), False),  # the file has changed since it was indexed
-        (Disk(file=b"\xff"), cite(), False),
-        (Disk(file=codecs.BOM_UTF8 + TEXT.encode()), cite(bom=codecs.BOM_UTF8), True),
-        (Disk(file=codecs.BOM_UTF8 + TEXT.encode()), cite(), False),
-        (Disk(file=BOM16, codec="utf-16-le"), cite(codec="utf-16-le", bom=codecs.BOM_UTF16_LE), True),
-        (Disk(file=None), cite(), True),
-        (Disk(file=None), cite(bom=codecs.BOM_UTF8), True),
-        (Disk(file=None), replace(cite(), byte_start=NILE, byte_end=NILE + 4), False),
-        (Disk(file=b"%PDF", codec=None), cite(codec=None), True),  # extracted: the stored text is what is cited
-        (Disk(file=b"%PDF", codec=None), cite(), False),
-        (Disk(body=None, file=None), cite(), False),
-        (Disk(body=None, file=None, codec=None), cite(codec=None), False),
-    ],
-)
-def test_a_citation_is_confirmed_by_characters_and_bytes_read_again(disk, citation, confirmed):
-    assert Reread(disk).confirms(citation) is confirmed
+@pytest.mark.parametrize("judged", [0, 1, 3, 4])
+def test_a_run_that_is_taken_up_asks_the_other_questions_alone_and_reports_the_same(judged):
+    kept = []
+    whole = run(records=kept)
+    assert [record["row"]["id"] for record in kept] == ["right", "withheld", "wrong", "none"]
+    answerer, seen = ByHeart(REPLIES), []
+    records = json.loads(json.dumps(kept[:judged]))
+    report = evaluate(
+        answerer,
+        Disk(),
+        GOLD,
+        run_info={"version": "1"},
+        records=records,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert answerer.asked == ["right", "withheld", "wrong", "none"][judged:]
+    assert json.dumps(without_latency(report)) == json.dumps(without_latency(whole))
+    assert records == json.loads(json.dumps(kept))
+    assert seen == [(done, 8) for done in range(max(1, judged), 9)]
+
+
+def test_each_record_is_kept_before_its_progress_is_told():
+    kept, told = [], []
+
+    def stop(done, total):
+        told.append(len(kept))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(records=kept, progress=stop)
+    assert told == [1, 2, 3]
 
 
 def metric(value):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import UsageError
-from rag.gold import Evidence, GoldQuestion, load_gold, parse_gold
+from rag.gold import Evidence, GoldQuestion, line_of, load_gold, load_lines, load_placed, parse_gold
 
 LINE = {"id": "q1", "question": "Which river?", "answers": ["Nile"], "sources": ["a.txt"]}
 
@@ -191,6 +191,30 @@ def test_csv_is_read_with_several_values_parted_by_bars(tmp_path):
 def test_a_malformed_csv_is_refused_with_its_line(content, message):
     with pytest.raises(UsageError, match=message):
         parse_gold(content, "gold.csv")
+
+
+def test_each_question_can_be_read_with_its_place_and_an_id_may_then_come_twice(tmp_path):
+    path = gold_file(tmp_path, "\n" + lines(LINE, LINE))
+    assert [(place, gold.id) for place, gold in load_placed(path)] == [(f"{path}:2", "q1"), (f"{path}:3", "q1")]
+
+
+def test_a_file_that_lines_can_be_added_to_is_json_lines_and_may_be_empty(tmp_path):
+    assert load_lines(gold_file(tmp_path, "\ufeff\n")) == []
+    assert [gold.id for gold in load_lines(gold_file(tmp_path, lines(LINE)))] == ["q1"]
+    for content, fault in ((squad(), "unknown keys"), ("question,answers\n", "not JSON"), (lines(LINE, LINE), "taken")):
+        with pytest.raises(UsageError, match=f"gold.jsonl:[12]: .*{fault}"):
+            load_lines(gold_file(tmp_path, content))
+
+
+TEXT = st.text(min_size=1, max_size=9).filter(str.strip)
+
+
+@given(TEXT, TEXT, st.lists(TEXT, min_size=1, unique=True), st.lists(TEXT, min_size=1, unique=True))
+def test_a_line_that_is_written_is_read_as_the_same_question(name, question, answers, sources):
+    gold = GoldQuestion(
+        name, question, tuple(answers), tuple(sources), (Evidence(sources[0], 1, 2),), True, tuple(answers)
+    )
+    assert parse_gold(line_of(gold), "g") == [gold]
 
 
 JSON = st.recursive(

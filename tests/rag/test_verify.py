@@ -214,12 +214,12 @@ def test_a_malformed_citation_is_refused_with_its_place_and_fault(change, messag
 @pytest.mark.parametrize(
     ("saved", "message"),
     [
-        (None, "the answer is None; needs a JSON object"),
+        (None, "the answer is missing; needs a JSON object"),
         ([3], r"answer \[0\] is 3; needs a JSON object"),
-        ({}, "citations: missing; needs a list"),
-        ({"citations": "x"}, "citations: 'x'; needs a list"),
+        ({}, "citations is missing; needs a list"),
+        ({"citations": "x"}, "citations is 'x'; needs a list"),
         ({"citations": ["x"]}, r"citations\[0\] is 'x'; needs a JSON object"),
-        ({"citations": [], "alternatives": [{}]}, r"alternatives\[0\]\.citations: missing; needs a list"),
+        ({"citations": [], "alternatives": [{}]}, r"alternatives\[0\]\.citations is missing; needs a list"),
     ],
 )
 def test_what_is_no_saved_answer_is_refused(saved, message):
