@@ -7,6 +7,7 @@ the store bounds that by writing the folder anew (`rebuild`) whenever it rewrite
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,19 +22,25 @@ LONGEST_TERM = 40  # bytes; what is longer is noise (hashes, base64), by Tantivy
 HEAP = 64_000_000  # bytes a writer collects before it writes a segment
 DECIMALS = 4  # Tantivy adds the terms' float32 scores in no fixed order; beyond this equal texts may differ
 
-_analyzer = (
-    TextAnalyzerBuilder(Tokenizer.simple())
-    .filter(Filter.lowercase())
-    .filter(Filter.ascii_fold())
-    .filter(Filter.remove_long(LONGEST_TERM))
-    .filter(Filter.stemmer("english"))
-    .build()
-)
+
+def _made(*without: Any) -> Any:  # noqa: ANN401 (tantivy has no types here)
+    builder = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase()).filter(Filter.ascii_fold())
+    for left_out in (Filter.remove_long(LONGEST_TERM), *without):
+        builder = builder.filter(left_out)
+    return builder.filter(Filter.stemmer("english")).build()
 
 
-def terms(text: str) -> list[str]:
-    """Return the distinct terms of a text, in order of first appearance: folded to lower-case ASCII and stemmed."""
-    return list(dict.fromkeys(_analyzer.analyze(text)))
+_analyzer = _made()
+_without_stop_words = _made(Filter.stopword("english"))
+
+
+def terms(question: str) -> dict[str, int]:
+    """Return what a question is matched by: its terms, and how often each is in it.
+
+    They are folded to lower-case ASCII and stemmed. English stop words are left out, unless there is nothing else;
+    they stay in the passages, so the choice binds no index.
+    """
+    return dict(Counter(_without_stop_words.analyze(question) or _analyzer.analyze(question)))
 
 
 class LexicalView:
@@ -45,7 +52,8 @@ class LexicalView:
     def search(self, text: str, k: int, allowed: Iterable[str] | None = None) -> list[tuple[int, float]]:
         """Return at most `k` (passage_id, BM25) pairs that share a term with `text`, best first; ties by id.
 
-        `text` is plain words, never a query language. `allowed`, where given, are the only document ids ranked.
+        `text` is plain words, never a query language; a word that it repeats counts as often (see `terms`). `allowed`,
+        where given, are the only document ids ranked.
         Raises ValueError if `k` < 1.
         """
         if k < 1:
@@ -118,6 +126,10 @@ class LexicalIndex:
             partial.rename(self._path)
         return self.fingerprint()
 
+    def sweep(self) -> None:
+        """Delete what a `rebuild` that was cut short left."""
+        shutil.rmtree(self._path.with_suffix(".partial"), ignore_errors=True)
+
     def fingerprint(self) -> str:
         """Return one sha256 over the files that the last commit names; "" where they are not all there."""
         try:
@@ -185,8 +197,9 @@ def _marked(schema: Any, marker: str) -> Any:  # noqa: ANN401 (tantivy has no ty
     return Query.term_query(schema, "marker", f"{ANALYZER}:{marker}", "basic")
 
 
-def _any_of(schema: Any, wanted: list[str]) -> Any:  # noqa: ANN401 (tantivy has no types here)
-    return Query.boolean_query([(Occur.Should, Query.term_query(schema, "body", term, "freq")) for term in wanted])
+def _any_of(schema: Any, wanted: dict[str, int]) -> Any:  # noqa: ANN401 (tantivy has no types here)
+    each = (Query.boost_query(Query.term_query(schema, "body", term, "freq"), times) for term, times in wanted.items())
+    return Query.boolean_query([(Occur.Should, query) for query in each])
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from index.snapshot import Snapshot
 from index.types import Filters, StoredPassage
 
 CANDIDATES = 100  # from each side
-DENSE_WEIGHT = 0.5  # of the convex combination; the plain average, not tuned
+DENSE_WEIGHT = 0.5  # of the convex combination; docs/decisions/0008 has the measurements
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
-FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}"  # what a calibration depends on
+TERMS = 2  # raise it when `index.lexical.terms` makes something else of a question
+FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}"  # what a calibration depends on
 
 Ranking = Sequence[tuple[int, float]]
 

@@ -20,9 +20,22 @@ def found(view, question, k=10, allowed=None):
     return [passage_id for passage_id, _ in view.search(question, k, allowed)]
 
 
-def test_terms_are_folded_stemmed_and_named_once():
-    assert terms("The Rivers' RIVER, naïve élan!") == ["the", "river", "naiv", "elan"]
-    assert terms("") == terms(" ?!, \u3000") == []
+def test_terms_are_folded_stemmed_and_counted():
+    assert terms("The Rivers' RIVER, naïve élan!") == {"river": 2, "naiv": 1, "elan": 1}
+    assert terms("") == terms(" ?!, \u3000") == {}
+
+
+def test_stop_words_are_asked_for_only_where_there_is_nothing_else(index):
+    assert terms("To be, or not to be") == {"to": 2, "be": 2, "or": 1, "not": 1}
+    view = opened(index, (1, "a", "to be or not"), (2, "b", "the nile"))
+    assert found(view, "not the Nile") == [2]
+    assert found(view, "to be") == [1]
+
+
+def test_a_word_that_is_asked_twice_counts_twice(index):
+    view = opened(index, (1, "a", "nile flood"), (2, "b", "bread yeast"))
+    (_, once), (_, twice) = view.search("nile", 1)[0], view.search("nile nile", 1)[0]
+    assert twice == pytest.approx(2 * once, abs=1e-3)
 
 
 def test_a_word_finds_its_other_forms(index):
