@@ -3,11 +3,13 @@
 Both are only ever changed under the store's lock, at the end of the very transaction that changes the documents: so
 with the new generation a reader finds its indexes too, and until then it uses the view that it has. Each index is
 either exactly what its row in `derived` says (generation and digest), or it is made again; so no crash and no rollback
-between two steps can leave a doubtful one.
+between two steps can leave a doubtful one. A mark lies in the folder from the first change of a file until what was
+meant is done: it tells an interrupted write (which the next look finishes) from damage (which somebody should know of).
 """
 
 import logging
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 # of a few hundred passages have a base, so that the small store takes the same road as the large one.
 REBASE_FLOOR = 256
 REBASE_SHARE = 0.1
+
+MARK = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class DerivedIndexes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lexical = LexicalIndex(folder / "lexical")
+        self._mark = folder / MARK
+
+    @property
+    def interrupted(self) -> bool:
+        """Tell whether a write was cut short (asked under the store's lock; without it, one may be going on)."""
+        return self._mark.exists()
 
     def advance(self, connection: sqlite3.Connection, state: State, view: View | None) -> View:
         """Return the view of `state`, from an earlier one where there is one. Writes nothing.
@@ -103,11 +113,21 @@ class DerivedIndexes:
         connection.execute("DELETE FROM deletions WHERE generation <= (SELECT min(generation) FROM derived)")
 
     def sweep(self, connection: sqlite3.Connection) -> None:
-        """Delete the vector files that are no longer used. Writes; after the transaction that replaced them."""
+        """Delete what is no longer used, and last the mark. Writes; after the transaction that published `settle`."""
         kept = self._base(read_state(connection).vectors.generation)
-        for old in self._folder.glob("vectors-*"):
-            if old != kept:
-                old.unlink(missing_ok=True)
+        # What is done is done: a file that cannot be deleted now is deleted after the next write.
+        with suppress(OSError):
+            for old in self._folder.glob("vectors-*"):
+                if old != kept:
+                    old.unlink(missing_ok=True)
+            self._lexical.sweep()
+            self._mark.unlink(missing_ok=True)
+
+    def leftovers(self, state: State) -> list[str]:
+        """Return the names of files that no index uses (for checking the store)."""
+        kept = self._base(state.vectors.generation)
+        found = [*self._folder.glob("vectors-*"), *self._folder.glob("*.partial")]
+        return sorted({file.name for file in found if file != kept})
 
     def _settle_lexical(self, connection: sqlite3.Connection, state: State, rebuild: bool) -> None:
         """Catch up where the files are what the last writer left, else make them anew."""
@@ -115,6 +135,7 @@ class DerivedIndexes:
         if done.sha256 and not rebuild and self._lexical.fingerprint() == done.sha256:
             if done.generation == state.generation:
                 return
+            self._begin()
             removed, added = deleted_ids(connection, done.generation), term_rows(connection, done.generation)
             try:
                 sha256 = self._lexical.update(_marker(state), removed.tolist(), added)
@@ -125,8 +146,15 @@ class DerivedIndexes:
                 return
         elif done.sha256 and not rebuild:
             log.warning("%s: the lexical index is missing or damaged; making it anew", self._folder)
+        self._begin()
         sha256 = self._lexical.rebuild(_marker(state), term_rows(connection, 0))
         _record(connection, "lexical", Derived(state.generation, sha256))
+
+    def _begin(self) -> None:
+        try:
+            self._mark.touch()
+        except OSError as error:
+            raise StoreError(f"{self._mark}: {error.strerror}; make the folder writable, then try again") from error
 
     def _base_is_there(self, state: State, distrust: bool) -> bool:
         if not state.vectors.generation:
@@ -142,6 +170,7 @@ class DerivedIndexes:
 
     def _write_base(self, connection: sqlite3.Connection, state: State) -> None:
         path = self._base(state.generation)
+        self._begin()
         sha256 = write_base(path, vector_batches(connection, 0), state.manifest.embedder.dimension)
         _record(connection, "vectors", Derived(state.generation, sha256))
 

@@ -3,21 +3,22 @@
 import hashlib
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from index.derived import DerivedIndexes
 from index.errors import StoreError
-from index.schema import State, transaction
+from index.schema import REMAKE, State, intact, transaction, unpack_metadata, unpack_spans
 from index.store import FILE, Store
+from index.types import Passage, document_id_of
 from index.writer import UNIT
 
 REPAIR = "pincite doctor --repair"
 REINDEX = "`pincite remove` the document and index its file again"
-REMAKE = "move the store away and index the files again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +31,44 @@ class Problem:
 
 
 def check(store: Store) -> list[Problem]:
-    """Return all that is wrong, in a fixed order; an index that is merely behind is not (it is caught up when read).
+    """Return all that is wrong, in a fixed order.
 
-    Writers wait meanwhile. Raises StoreError where the store cannot be read at all.
+    No fault is an index that is behind, or that a write cut short left half done: whoever reads next brings it up, and
+    so does this. Writers wait meanwhile. Raises StoreError where the store cannot be read at all.
     """
-    with store.maintaining(), store.reading() as (connection, state):
-        problems = list(_database(connection, str(store.folder / FILE)))
-        if problems:
-            return problems  # what a damaged file says of its rows means nothing
-        dimension = state.manifest.embedder.dimension
-        problems = [*_documents(connection), *_passages(connection, dimension)]
-        return [*problems, *_vectors(connection, state, store.derived), *_terms(connection, state, store.derived)]
+    with store.maintaining() as writable:
+        if store.derived.interrupted:
+            # Where the tables are too damaged for that, what follows says so.
+            with suppress(StoreError, sqlite3.DatabaseError):
+                _settle(store.derived, writable, rebuild=False)
+        with store.reading() as (connection, state):
+            problems = list(_database(connection, str(store.folder / FILE)))
+            if problems:
+                return problems  # what a damaged file says of its rows means nothing
+            return [*_tables(connection, state.manifest.embedder.dimension), *_files(connection, state, store.derived)]
 
 
-def repair(store: Store) -> None:
-    """Make both derived indexes anew from SQLite. Raises StoreError where that cannot be done."""
-    with store.maintaining() as connection:
-        with transaction(connection):
-            store.derived.settle(connection, rebuild=True)
-        store.derived.sweep(connection)
+def repair(store: Store) -> list[Problem]:
+    """Make both derived indexes anew from SQLite, and return what is wrong then.
+
+    Raises StoreError where nothing but the disk stood in the way.
+    """
+    failure: StoreError | None = None
+    try:
+        with store.maintaining() as connection:
+            _settle(store.derived, connection, rebuild=True)
+    except StoreError as error:
+        failure = error
+    problems = check(store)
+    if failure and all(problem.repair == REPAIR for problem in problems):
+        raise failure
+    return problems
+
+
+def _settle(derived: DerivedIndexes, connection: sqlite3.Connection, rebuild: bool) -> None:
+    with transaction(connection):
+        derived.settle(connection, distrust=True, rebuild=rebuild)
+    derived.sweep(connection)
 
 
 def _database(connection: sqlite3.Connection, file: str) -> Iterator[Problem]:
@@ -60,39 +80,93 @@ def _database(connection: sqlite3.Connection, file: str) -> Iterator[Problem]:
         yield Problem(f"SQLite: {error}", file, REMAKE)
 
 
-def _documents(connection: sqlite3.Connection) -> Iterator[Problem]:
+def _tables(connection: sqlite3.Connection, dimension: int) -> Iterator[Problem]:
+    """Compare every row with what it must agree with. Columns that nothing else tells are taken as they are."""
     rows = connection.execute(
         # As bytes: damaged text need not be UTF-8 any more.
-        "SELECT source, CAST(text AS BLOB), text_sha256, passages,"
-        " (SELECT count(*) FROM passages WHERE passages.document_key = documents.document_key)"
-        " FROM documents ORDER BY source"
+        "SELECT document_key, document_id, source, passages, characters, size, encoding, bom_bytes, metadata, marks,"
+        " text_sha256, CAST(text AS BLOB), media_type, origin, publisher, published FROM documents ORDER BY source"
     )
-    for source, text, sha256, passages, counted in rows:
-        if hashlib.sha256(text).hexdigest() != sha256:
-            yield Problem("the text is not the one that was stored (sha256 differs)", source, REINDEX)
-        if passages != counted:
-            yield Problem(f"{counted} passages, {passages} were stored", source, REINDEX)
+    # The last four agree with nothing: that they can be read is all that can be told.
+    for key, *facts, blob, _, _, _, _ in rows:
+        document = _Row._make([*facts, (blob or b"").decode("utf-8", "surrogateescape")])
+        if faults := list(_document(document)):
+            yield from (Problem(fault, document.source, REINDEX) for fault in faults)
+            continue
+        passages = connection.execute(f"SELECT {_PASSAGE} FROM passages WHERE document_key = ?", (key,)).fetchall()
+        if document.passages != len(passages):
+            yield Problem(f"{len(passages)} passages, {document.passages} were stored", document.source, REINDEX)
+        for passage_id, *columns in passages:
+            fault = _passage(document, *columns[:4]) or _vector(dimension, *columns[4:])
+            if fault:
+                yield Problem(fault, f"{document.source}, passage {passage_id}", REINDEX)
+    orphans = "SELECT passage_id FROM passages WHERE document_key NOT IN (SELECT document_key FROM documents)"
+    for (passage_id,) in connection.execute(orphans):
+        yield Problem("a passage of no document", f"passage {passage_id}", REMAKE)
 
 
-def _passages(connection: sqlite3.Connection, dimension: int) -> Iterator[Problem]:
-    rows = connection.execute(
-        "SELECT passage_id, source, start, end, characters, checksum, vector"
-        " FROM passages LEFT JOIN documents USING (document_key) ORDER BY passage_id"
-    )
-    for passage_id, source, start, end, characters, checksum, blob in rows:
-        where = f"{source}, passage {passage_id}"
-        if source is None:
-            yield Problem("a passage of no document", f"passage {passage_id}", REINDEX)
-        elif not 0 <= start <= end <= characters:
-            yield Problem(f"its span {start}:{end} is outside the text of {characters} characters", where, REINDEX)
-        if zlib.crc32(blob) != checksum:
-            yield Problem("its vector is not the one that was stored (checksum differs)", where, REINDEX)
-        elif len(blob) != 4 * dimension:
-            yield Problem(f"its vector has {len(blob)} bytes, not 4 * {dimension}", where, REINDEX)
-        else:
-            length = float(np.linalg.norm(np.frombuffer(blob, "<f4")))
-            if not (abs(length - 1) <= UNIT or length == 0):
-                yield Problem(f"its vector has length {length:.4f}, not 1", where, REINDEX)
+class _Row(NamedTuple):
+    """The columns of a document that can be checked."""
+
+    document_id: str
+    source: str
+    passages: int
+    characters: int
+    size: int
+    encoding: str | None
+    bom_bytes: int
+    metadata: str
+    marks: str
+    text_sha256: str
+    text: str
+
+
+_PASSAGE = "passage_id, start, end, context, embedding_key, checksum, vector"
+
+
+def _document(row: _Row) -> Iterator[str]:
+    if hashlib.sha256(row.text.encode("utf-8", "surrogateescape")).hexdigest() != row.text_sha256:
+        yield "the text is not the one that was stored (sha256 differs)"
+    elif len(row.text) != row.characters:
+        yield f"{row.characters} characters were stored, the text has {len(row.text)}"
+    if document_id_of(row.source) != row.document_id:
+        yield f"its id {row.document_id} is not the one of its source"
+    try:
+        unpack_metadata(row.metadata), unpack_spans(row.marks)
+        if (
+            row.encoding is not None
+            and len(row.text.encode(row.encoding, "surrogateescape")) + row.bom_bytes != row.size
+        ):
+            yield f"its text in {row.encoding} is not the {row.size} bytes of its file"
+    except StoreError as error:
+        yield f"its metadata or marks cannot be read ({error})"
+    except (LookupError, UnicodeEncodeError):
+        yield f"its text cannot be written in {row.encoding}"
+
+
+def _passage(row: _Row, start: int, end: int, context: str, key: str) -> str | None:
+    if not 0 <= start <= end <= row.characters:
+        return f"its span {start}:{end} is outside the text of {row.characters} characters"
+    if Passage(row.document_id, start, end, row.text[start:end], context).embedding_key != key:
+        return f"the text at {start}:{end} is not the one that was embedded (sha256 differs)"
+    return None
+
+
+def _vector(dimension: int, checksum: int, blob: bytes) -> str | None:
+    if not intact(blob, checksum):
+        return "its vector is not the one that was stored (checksum differs)"
+    if len(blob) != 4 * dimension:
+        return f"its vector has {len(blob)} bytes, not 4 * {dimension}"
+    length = float(np.linalg.norm(np.frombuffer(blob, "<f4")))
+    if not (abs(length - 1) <= UNIT or length == 0):
+        return f"its vector has length {length:.4f}, not 1"
+    return None
+
+
+def _files(connection: sqlite3.Connection, state: State, derived: DerivedIndexes) -> list[Problem]:
+    problems = [*_vectors(connection, state, derived), *_terms(connection, state, derived)]
+    left = [Problem("left over: no index uses it", name, REPAIR) for name in derived.leftovers(state)]
+    return problems or left
 
 
 def _vectors(connection: sqlite3.Connection, state: State, derived: DerivedIndexes) -> Iterator[Problem]:

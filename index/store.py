@@ -8,11 +8,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from index import schema
+from index.connections import Connections, connect
 from index.derived import DerivedIndexes, View
+from index.durable import publish
 from index.errors import StoreError
 from index.lock import Locked, exclusive
 from index.manifest import FORMAT_VERSION, Manifest, require_same
@@ -22,11 +24,10 @@ from index.writer import Writer
 log = logging.getLogger(__name__)
 
 FILE = "pincite.sqlite"
+REACHED = "generation"  # the file that says which generation was reported as done
 WRITE_WAIT = 10.0  # seconds that a writer waits for another
 READ_WAIT = 60.0  # seconds that a reader waits for a writer to finish its indexes
 RETRY = 0.01  # seconds between two looks while waiting so
-BUSY_WAIT = 10_000  # milliseconds that SQLite waits for its own short locks
-IDLE_CONNECTIONS = 8  # kept open for the next snapshots; more are made and closed as needed
 
 
 class _Unsettled(StoreError):
@@ -44,10 +45,7 @@ class Store:
         self._derived = DerivedIndexes(folder)
         self._view: View | None = None
         self._view_lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
-        self._idle_file: tuple[int, int] | None = None  # device and inode that the idle connections have open
-        self._idle_lock = threading.Lock()
-        self._closed = False
+        self._connections = Connections(self._file)
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest | None = None, create: bool = False) -> "Store":
@@ -64,13 +62,15 @@ class Store:
             if not create or manifest is None:
                 raise StoreError(f"no store at {folder}; make one with `pincite index PATHS`")
             store._create(manifest)
-        with store.reading():
-            pass
+        # Asked before the tables are: they may go on meanwhile, never back.
+        reached = store._reached()
+        with store.reading() as (_, state):
+            store._require_reached(state, *reached)
         return store
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Tell whether there is a store; an empty file is one whose making was cut short."""
+        """Tell whether there is a store."""
         try:
             return (folder / FILE).stat().st_size > 0
         except OSError:
@@ -99,17 +99,18 @@ class Store:
         On return the change is on disk and every later snapshot, in any process, sees it. Raises StoreError where
         another writer holds the store for `timeout` seconds, or where the disk is full or read-only.
         """
-        with schema.sqlite_errors(self._file), exclusive(self._folder, timeout), self._connection() as connection:
+        with schema.sqlite_errors(self._file), exclusive(self._folder, timeout), self._connections.lend() as connection:
             # First what a crash left behind, so that a snapshot inside the block need not wait for this very lock.
             with schema.transaction(connection):
                 state = self._state(connection)
-                self._settle(connection)
+                settled = self._settle(connection)
             with schema.transaction(connection):
                 writer = Writer(connection, state)
                 yield writer
-                if writer.finish():
-                    self._settle(connection)
-            self._derived.sweep(connection)
+                settled = self._settle(connection) if writer.finish() else settled
+            self._note_reached(state.store_id, writer.generation)
+            if settled:
+                self._derived.sweep(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -118,7 +119,7 @@ class Store:
         Raises StoreError where the store is damaged, was rebuilt with another manifest, or where its indexes have to
         be made again and cannot be.
         """
-        with schema.sqlite_errors(self._file), self._connection() as connection:
+        with schema.sqlite_errors(self._file), self._connections.lend() as connection:
             try:
                 yield Snapshot(connection, self._current(connection))
             finally:
@@ -127,7 +128,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, schema.State]]:
         """Read the tables alone, whatever the state of the derived indexes (for this package)."""
-        with schema.sqlite_errors(self._file), self._connection() as connection:
+        with schema.sqlite_errors(self._file), self._connections.lend() as connection:
             try:
                 connection.execute("BEGIN")
                 yield connection, self._state(connection)
@@ -137,16 +138,12 @@ class Store:
     @contextmanager
     def maintaining(self, timeout: float = WRITE_WAIT) -> Iterator[sqlite3.Connection]:
         """Hold the write lock without writing documents (for `index.doctor`)."""
-        with schema.sqlite_errors(self._file), exclusive(self._folder, timeout), self._connection() as connection:
+        with schema.sqlite_errors(self._file), exclusive(self._folder, timeout), self._connections.lend() as connection:
             yield connection
 
     def close(self) -> None:
         """Close what is idle; connections in use close when their block ends. Closing twice is fine."""
-        with self._idle_lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self._connections.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -155,23 +152,65 @@ class Store:
         self.close()
 
     def _create(self, manifest: Manifest) -> None:
+        """Make the file elsewhere and move it to its place: at any moment there is a whole store or none."""
+        partial = self._file.with_name(f"{FILE}.partial")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file.touch()
+            with schema.sqlite_errors(self._file), exclusive(self._folder, WRITE_WAIT):
+                if self.exists(self._folder):
+                    return  # another process was first
+                # A journal that outlived its database would be played into the new one.
+                for stale in [*self._folder.glob(f"{FILE}-*"), *self._folder.glob(f"{partial.name}*")]:
+                    stale.unlink()
+                partial.touch()
+                with closing(connect(partial)) as connection:
+                    schema.create(connection, manifest)
+                publish(partial, self._file)
+                with self._connections.lend() as connection:
+                    with schema.transaction(connection):
+                        settled = self._settle(connection)
+                    if settled:
+                        self._derived.sweep(connection)
         except OSError as error:
             raise StoreError(f"{self._folder}: {error.strerror}; name a writable --store") from error
-        with schema.sqlite_errors(self._file), exclusive(self._folder, WRITE_WAIT), self._connection() as connection:
-            schema.create(connection, manifest)
-            with schema.transaction(connection):
-                self._settle(connection)
 
-    def _settle(self, connection: sqlite3.Connection) -> None:
-        """Bring the derived indexes up; a failure is no failure of the write, whose data is safe in SQLite."""
+    def _reached(self) -> tuple[str, int]:
+        """Return a store's id and the generation it was reported to have reached: a lower bound."""
+        try:
+            store_id, generation = (self._folder / REACHED).read_text("ascii").split()
+            return store_id, int(generation)
+        except (OSError, ValueError):
+            return "", 0
+
+    def _note_reached(self, store_id: str, generation: int) -> None:
+        # Without it nothing is lost but the proof; so neither a full disk nor a crash in between is a failure.
+        with suppress(OSError):
+            (self._folder / REACHED).write_text(f"{store_id} {generation}\n", "ascii")
+
+    def _require_reached(self, state: schema.State, store_id: str, generation: int) -> None:
+        """Raise StoreError where writes that were reported as done are gone.
+
+        SQLite drops the end of a journal that does not match its checksums, and says nothing of it.
+        """
+        if state.store_id == store_id and state.generation < generation:
+            raise StoreError(
+                f"{self._file}: is at generation {state.generation}, and {generation} was reported as done: its journal"
+                f" (-wal) was lost or damaged; put a backup in the store's place, or delete {self._folder / REACHED}"
+                " and index the files again"
+            )
+
+    def _settle(self, connection: sqlite3.Connection) -> bool:
+        """Bring the derived indexes up, and tell whether it was done.
+
+        A failure is no failure of the write, whose data is safe in SQLite.
+        """
         try:
             self._derived.settle(connection)
         except (StoreError, OSError) as error:
             # Whoever reads next brings them up, or says why not.
             log.info("%s: the indexes will be brought up later (%s)", self._folder, error)
+            return False
+        return True
 
     def _current(self, connection: sqlite3.Connection) -> View:
         """Begin this connection's read transaction, and return the view of its very generation."""
@@ -218,55 +257,6 @@ class Store:
         if self._expected is not None:
             require_same(self._folder, state.manifest, self._expected)
         return state
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; one on which anything failed is closed, not lent again."""
-        file = _identity(self._file)
-        with self._idle_lock:
-            if self._closed:
-                raise StoreError(f"{self._folder}: the store is closed; open it again")
-            if file != self._idle_file:
-                # The store was deleted or made anew: the idle connections still see the file that is gone.
-                stale, self._idle, self._idle_file = self._idle, [], file
-                for idle in stale:
-                    idle.close()
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or _connect(self._file)
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        with self._idle_lock:
-            keep = not self._closed and file == self._idle_file and len(self._idle) < IDLE_CONNECTIONS
-            if keep:
-                self._idle.append(connection)
-        if not keep:
-            connection.close()
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one of its name; None where there is none."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    # Without `mode` a vanished file would come back empty. Its making writes into a file that is there already.
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_WAIT}")
-        # What a call has reported as done survives a power cut.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _end(connection: sqlite3.Connection) -> None:

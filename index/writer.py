@@ -1,6 +1,5 @@
 """One write: documents put and removed, together one generation."""
 
-import json
 import sqlite3
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from index.errors import StoreError
 from index.manifest import Manifest
-from index.schema import State, pack, pack_metadata, text_sha256
+from index.schema import State, pack, pack_metadata, pack_spans, text_sha256
 from index.types import Document, Passage
 
 UNIT = 1e-3  # how far a vector's length may be from 1
@@ -23,6 +22,11 @@ class Writer:
         self._generation = state.generation + 1
         self._manifest_replaced = False
         self._changed = False
+
+    @property
+    def generation(self) -> int:
+        """The store's generation once this write is done."""
+        return self._generation if self._changed else self._generation - 1
 
     def put(
         self, document: Document, origin: str | None, size: int, passages: list[Passage], vectors: NDArray[np.float32]
@@ -108,7 +112,7 @@ class Writer:
             "publisher": metadata.publisher.value if metadata.publisher else None,
             "published": metadata.published.value if metadata.published else None,
             "metadata": pack_metadata(metadata),
-            "marks": json.dumps([(mark.start, mark.end, mark.label) for mark in document.marks]),
+            "marks": pack_spans(document),
             "text_sha256": text_sha256(document.text),
             "text": document.text,
         }

@@ -1,7 +1,5 @@
-"""`pincite verify` and `doctor`: whether what was answered still holds, and whether the store is sound."""
+"""`pincite verify`, `doctor` and `backup`: whether answers still hold, whether the store is sound, and a copy of it."""
 
-import json as json_format
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -9,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import count, note, print_json
+from api.cli.console import count, note, print_json, progress
 from api.cli.options import JsonOption, StoreOption, settings_of
-from index.errors import UsageError
+from api.cli.replies import read_replies
 
 CHECK_FAILED = 1
 
@@ -20,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("verify", epilog="Example:  pincite ask 'Who ...?' --json | pincite verify -")(verify)
     app.command("doctor", epilog="Example:  pincite doctor --repair")(doctor)
+    app.command("backup", epilog="Example:  pincite backup /backups/articles-2026-03-01")(backup)
 
 
 def verify(
@@ -33,7 +32,7 @@ def verify(
     from rag.verify import claims_from
     from rag.verify import verify as verify_claims
 
-    claims = claims_from(_read_answers(answers))
+    claims = claims_from(read_replies(answers))
     with Store.open(settings_of(store).store) as opened, opened.snapshot() as snapshot:
         verdicts = verify_claims(claims, StoredDocuments(snapshot))
     if json:
@@ -48,28 +47,6 @@ def verify(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _read_answers(name: str) -> object:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}; name a file of saved replies, or - for stdin") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: not UTF-8 at byte {error.start}; save the replies as JSON") from None
-    if not text.strip():
-        raise UsageError(f"{name}: empty; give replies as JSON or JSON Lines")
-    try:
-        return json_format.loads(text)
-    except (ValueError, RecursionError):
-        return [_reply(line, f"{name}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _reply(line: str, place: str) -> object:
-    try:
-        return json_format.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place}: not JSON ({error}); give replies as JSON or JSON Lines") from None
-
-
 def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Make the derived indexes again.")] = False,
     json: JsonOption = False,
@@ -80,9 +57,7 @@ def doctor(
     from index.store import Store
 
     with Store.open(settings_of(store).store) as opened:
-        if repair:
-            checks.repair(opened)
-        problems = checks.check(opened)
+        problems = checks.repair(opened) if repair else checks.check(opened)
     if json:
         print_json({"problems": [asdict(problem) for problem in problems]})
     else:
@@ -91,3 +66,21 @@ def doctor(
         note(f"{count(len(problems), 'problem')} found" if problems else "all is well")
     if problems:
         raise typer.Exit(CHECK_FAILED)
+
+
+def backup(
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="A folder that does not exist.")],
+    json: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Copy the store, while it is in use, to a new folder that is a store itself (use it with --store)."""
+    from index import backup as backups
+    from index.store import Store
+
+    with Store.open(settings_of(store).store) as opened, progress("copying") as step:
+        made = backups.backup(opened, destination, step)
+    if json:
+        print_json({"folder": str(made.folder), "generation": made.generation, "documents": made.documents})
+    else:
+        typer.echo(made.folder)
+        note(f"{count(made.documents, 'document')}, generation {made.generation}")

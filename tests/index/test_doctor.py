@@ -5,6 +5,7 @@ import pytest
 from store_samples import MANIFEST, matching_texts, nearest_texts, remove, write
 
 from index.doctor import Problem, check, repair
+from index.schema import REMAKE
 from index.store import Store
 
 
@@ -44,13 +45,27 @@ def test_a_sound_store_has_no_problems(folder, tmp_path):
         ("UPDATE documents SET passages = 2 WHERE source = 'b'", "1 passages, 2 were stored", "b"),
         ("UPDATE passages SET end = 8 WHERE passage_id = 301", "its span 0:8 is outside", "b, passage 301"),
         ("UPDATE passages SET checksum = 1 WHERE passage_id = 301", "checksum differs", "b, passage 301"),
-        ("DELETE FROM documents WHERE source = 'b'", "a passage of no document", "passage 301"),
+        ("UPDATE passages SET end = 2 WHERE passage_id = 301", "the text at 0:2 is not the one", "b, passage 301"),
+        ("UPDATE passages SET context = 'T' WHERE passage_id = 301", "is not the one that was", "b, passage 301"),
+        ("UPDATE passages SET vector = 7 WHERE passage_id = 301", "checksum differs", "b, passage 301"),
+        ("UPDATE documents SET characters = 9 WHERE source = 'b'", "9 characters were stored, the text has 7", "b"),
+        ("UPDATE documents SET source = 'd' WHERE source = 'b'", "is not the one of its source", "d"),
+        ("UPDATE documents SET bom_bytes = 3 WHERE source = 'b'", "is not the 10 bytes of its file", "b"),
+        ("UPDATE documents SET encoding = 'cp1252' WHERE source = 'b'", "cannot be written in cp1252", "b"),
+        ("UPDATE documents SET metadata = '{' WHERE source = 'b'", "cannot be read", "b"),
+        ("UPDATE documents SET marks = '[1]' WHERE source = 'b'", "cannot be read", "b"),
     ],
 )
 def test_damage_to_the_truth_is_named_and_needs_the_file_again(folder, statement, what, where):
     change(folder, statement)
     found = problems(folder)
     assert any(what in p.what and p.where == where and "pincite remove" in p.repair for p in found), found
+
+
+def test_a_passage_of_no_document_is_named(folder):
+    change(folder, "DELETE FROM documents WHERE source = 'b'")
+    orphan = Problem("a passage of no document", "passage 301", REMAKE)
+    assert orphan in problems(folder)
 
 
 def test_a_vector_of_another_length_is_named(folder):

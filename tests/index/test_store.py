@@ -75,6 +75,48 @@ def test_every_setting_that_differs_is_named_even_at_the_same_dimension(folder):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("name", "other words"),
+        ("revision", "main"),
+        ("sha256", "0" * 63 + "1"),
+        ("dimension", 384),
+        ("pooling", "cls"),
+        ("prefix", "query: "),
+        ("precision", "int8"),
+    ],
+)
+def test_an_embedder_that_differs_in_one_thing_alone_is_refused(folder, setting, value):
+    with Store.open(folder, MANIFEST, create=True) as store:
+        write(store, a=["nile"])
+    other = Manifest(replace(INFO, **{setting: value}), MANIFEST.chunker)
+    refusal = rf"embedder\.{setting} is {getattr(INFO, setting)!r}, this run expects {value!r}; rebuild it with"
+    for create in (False, True):
+        with pytest.raises(StoreError, match=refusal) as refused:
+            Store.open(folder, other, create=create)
+        assert str(refused.value).count("this run expects") == 1
+
+
+@pytest.mark.parametrize("chunker", [{"window": 255, "overlap": 1}, {"window": 256}, MANIFEST.chunker | {"rules": 2}])
+def test_a_chunker_that_differs_in_one_thing_alone_is_refused(folder, chunker):
+    Store.open(folder, MANIFEST, create=True).close()
+    with pytest.raises(StoreError, match=r"chunker\.\w+ is \w+, this run expects \w+; rebuild it with"):
+        Store.open(folder, Manifest(INFO, chunker))
+
+
+def test_a_store_that_another_embedder_rebuilt_is_refused_by_who_had_it_open(store, folder):
+    write(store, a=["nile"])
+    assert nearest_texts(store, "nile") == ["nile"]
+    with Store.open(folder) as other, other.write() as writer:
+        writer.replace_manifest(Manifest(replace(INFO, pooling="cls"), MANIFEST.chunker))
+        put(writer, "a", ["nile"])
+    with pytest.raises(StoreError, match=r"embedder\.pooling is 'cls', this run expects 'mean'"):
+        nearest_texts(store, "nile")
+    with pytest.raises(StoreError, match=r"embedder\.pooling"):
+        write(store, b=["bread"])
+
+
 def test_without_a_manifest_any_store_opens(folder):
     Store.open(folder, MANIFEST, create=True).close()
     with Store.open(folder) as store:
@@ -140,6 +182,18 @@ def test_a_closed_store_is_refused(store):
     store.close()
     with pytest.raises(StoreError, match="closed; open it again"), store.snapshot():
         pass
+
+
+@pytest.mark.parametrize("left", ["pincite.sqlite.partial", "pincite.sqlite.partial-wal", "pincite.sqlite-journal"])
+def test_what_an_interrupted_creation_left_is_in_nobodys_way(folder, left):
+    folder.mkdir()
+    (folder / left).write_bytes(b"half a store" * 1000)
+    with pytest.raises(StoreError, match="no store at"):
+        Store.open(folder)
+    with Store.open(folder, MANIFEST, create=True) as store:
+        write(store, a=["nile"])
+        assert nearest_texts(store, "nile") == ["nile"]
+    assert not (folder / left).exists()
 
 
 def test_a_folder_that_vanished_does_not_come_back_empty(store, folder):

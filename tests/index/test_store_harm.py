@@ -1,25 +1,33 @@
 import os
 import shutil
 import sqlite3
+from dataclasses import asdict
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from store_samples import (
     MANIFEST,
+    NILE,
     base_files,
     matching_texts,
     nearest_texts,
+    put,
     remove,
     run,
     write,
 )
 
+from index.doctor import check
 from index.errors import StoreError
 from index.store import Store
+from index.types import Field, Metadata
 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
 from store_samples import *
+from index.doctor import check
 from index.errors import StoreError
 from index.store import Store
 store = Store.open(Path(sys.argv[1]), MANIFEST)
@@ -115,3 +123,157 @@ def test_a_vector_that_rotted_is_an_error_not_an_answer(folder):
     connection.close()
     with Store.open(folder, MANIFEST) as store, pytest.raises(StoreError, match="passage 1: its vector is damaged"):
         nearest_texts(store, "nile")
+
+
+def test_every_file_of_an_index_is_checked_or_not_used(folder, tmp_path):
+    with Store.open(folder, MANIFEST, create=True) as store:
+        write(store, a=["nile"] * 300)
+        write(store, b=["nile river"])
+        sound = rankings(store)
+    files = [file for file in [*folder.glob("vectors-*"), *(folder / "lexical").iterdir()] if file.stat().st_size]
+    named = set()
+    for file in files:
+        shutil.copytree(folder, tmp_path / "copy")
+        damage(tmp_path / "copy" / file.relative_to(folder), "flipped")
+        with Store.open(tmp_path / "copy", MANIFEST) as store:
+            if problems := check(store):
+                assert {problem.repair for problem in problems} == {"pincite doctor --repair"}
+                named.add(file.name)
+            assert rankings(store) == sound or problems
+            assert sorted(nearest_texts(store, "nile", 999)) == ["nile"] * 300 + ["nile river"]
+            assert sorted(matching_texts(store, "nile", 999)) == ["nile"] * 300 + ["nile river"]
+            assert check(store) == []
+        shutil.rmtree(tmp_path / "copy")
+    assert {file.name for file in files} - named == {".managed.json"}  # what Tantivy deletes by, never reads
+
+
+def rankings(store):
+    with store.snapshot() as snapshot:
+        return snapshot.nearest(NILE, 999), snapshot.matching("nile river", 999)
+
+
+def everything(folder):
+    """Return all that a store says, or None where it refuses to."""
+    try:
+        with Store.open(folder) as store, store.snapshot() as snapshot:
+            ids = sorted(passage_id for passage_id, _ in snapshot.nearest(NILE, 999))
+            documents = list(snapshot.iter_documents()), snapshot.list_documents()
+            return (
+                *documents,
+                snapshot.stored_passages(ids),
+                snapshot.nearest(NILE, 999),
+                snapshot.matching("nile", 999),
+            )
+    except StoreError:
+        return None
+
+
+def doctor_objects(folder):
+    try:
+        with Store.open(folder) as store:
+            return bool(check(store))
+    except StoreError:
+        return True
+
+
+# What nothing else in a store tells: a checksum of whole rows would.
+UNCHECKED = ("sha256", "origin", "media_type", "publisher", "published", "generation", "value")
+
+
+def test_one_flipped_bit_in_the_truth_changes_nothing_or_is_noticed(folder, tmp_path):
+    title = Metadata(title=Field("nile", 0, 4))
+    with Store.open(folder, MANIFEST, create=True) as store, store.write() as writer:
+        for n in range(4):
+            put(writer, f"s{n}", [f"nile river {n}", "bread yeast egypt"] * 4, title, context="T")
+    sound = everything(folder)
+    data = (folder / "pincite.sqlite").read_bytes()
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(0, len(data) - 1), st.integers(0, 7))
+    def is_noticed(at, bit):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(folder, copy)
+        (copy / "pincite.sqlite").write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+        objects = doctor_objects(copy)
+        found = everything(copy)
+        if found is None:
+            assert objects
+        elif found != sound and not objects:
+            assert differing(found, sound) <= set(UNCHECKED)
+
+    is_noticed()
+
+
+def differing(found, sound):
+    """Return the names of the columns of documents in which two states of a store differ."""
+    assert found[2:] == sound[2:]
+    names = set()
+    for now, before in zip(found[1], sound[1], strict=True):
+        facts = asdict(now), asdict(before)
+        names |= {name for name in facts[0] if name != "metadata" and facts[0][name] != facts[1][name]}
+        for field, (value, was) in enumerate(zip(now.metadata.items(), before.metadata.items(), strict=True)):
+            names |= {"value"} if value != was else set()
+            assert field == 0
+    return names
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 4095, 4096, 8192, 20000])
+def test_a_truth_that_was_cut_short_is_refused_by_name(folder, size):
+    with Store.open(folder, MANIFEST, create=True) as store:
+        write(store, a=["nile"] * 300)
+    os.truncate(folder / "pincite.sqlite", size)
+    named = r"no store at|pincite\.sqlite: .*(backup|another --store)"
+    with pytest.raises(StoreError, match=named), Store.open(folder, MANIFEST) as store:
+        nearest_texts(store, "nile")
+
+
+DIES_OPEN = """
+import os, sys
+from pathlib import Path
+from store_samples import *
+from index.store import Store
+store = Store.open(Path(sys.argv[1]), MANIFEST, create=True)
+write(store, a=["nile"])
+write(store, b=["nile river"])
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "flipped", "empty"])
+def test_a_journal_that_was_lost_or_damaged_is_refused_by_name_not_passed_over(folder, how):
+    assert run(DIES_OPEN, folder)[0] == 9
+    damage(folder / "pincite.sqlite-wal", how)
+    for _ in range(2):
+        with pytest.raises(
+            StoreError, match=r"pincite\.sqlite: is at generation [01], and 2 was reported as done: its"
+        ):
+            Store.open(folder, MANIFEST)
+    (folder / "generation").unlink()
+    with Store.open(folder, MANIFEST) as store:
+        assert nearest_texts(store, "nile") == matching_texts(store, "nile")
+        write(store, a=["nile"], b=["nile river"])
+        assert nearest_texts(store, "nile") == ["nile", "nile river"]
+        assert check(store) == []
+
+
+@pytest.mark.parametrize("content", ["", "torn", "torn number", "\0"])
+def test_a_lost_or_torn_note_of_what_was_reached_is_no_failure(store, folder, content):
+    write(store, a=["nile"])
+    store.close()
+    (folder / "generation").write_text(content)
+    with Store.open(folder, MANIFEST) as reopened:
+        assert nearest_texts(reopened, "nile") == ["nile"]
+        write(reopened, b=["nile river"])
+    assert (folder / "generation").read_text().split()[1] == "2"
+
+
+def test_a_journal_that_outlived_its_store_is_not_played_into_a_new_one(folder):
+    assert run(DIES_OPEN, folder)[0] == 9
+    (folder / "pincite.sqlite").unlink()
+    assert (folder / "pincite.sqlite-wal").stat().st_size
+    with Store.open(folder, MANIFEST, create=True) as store:
+        assert nearest_texts(store, "nile") == matching_texts(store, "nile") == []
+        write(store, c=["nile egypt"])
+        assert nearest_texts(store, "nile") == ["nile egypt"]
+        assert check(store) == []
