@@ -1,13 +1,17 @@
 """One run of `pincite index`: find the files, open or make the store, bring it up to date."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from api.build import build_embedder, chunk_limits, manifest_for
+from api.ingest_record import save_record
 from api.settings import Settings
 from index.errors import UsageError
-from index.files import Found, find_files
+from index.file_report import FileReport
+from index.files import Found, Skipped, find_files
 from index.ingest import (
     IngestOptions,
     IngestReport,
@@ -15,23 +19,32 @@ from index.ingest import (
     ingest,
     known_documents,
     not_found,
-    rebuild,
     remove,
     survey,
 )
+from index.load import KINDS
+from index.models import DEFAULT_EMBEDDER
+from index.originals import sweep
+from index.rebuild import rebuild
 from index.store import Store
 from index.types import Encoder
+
+COVERED = "en"  # the language that the default models were trained on
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
-    """What to index, and how; see `pincite index --help`."""
+    """What to index, and how; see `pincite index --help`.
+
+    `audit`: the report describes unchanged files too, and links texts that are nearly the same.
+    """
 
     paths: tuple[Path, ...]
     exclude: tuple[str, ...] = ()
     prune: bool = False
     rebuild: bool = False
     dry_run: bool = False
+    audit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,9 @@ def run_index(
     elif not found.files and not exists:
         raise UsageError(_nothing(request, found))
     encoder = build_embedder(settings, notify)
-    options = IngestOptions(chunk_limits(encoder), settings.max_file_mb * 2**20)
+    options = IngestOptions(
+        chunk_limits(encoder), settings.max_file_mb * 2**20, settings.mark_boilerplate, request.audit or request.dry_run
+    )
     run = _Run(request, found, encoder, options, progress)
     if request.dry_run and not exists:
         report = survey({}, found.files, encoder, options, progress)
@@ -66,11 +81,34 @@ def run_index(
         report = _update(run, settings.store, exists)
     report.unsupported += found.unsupported
     report.excluded += found.excluded
+    report.files += [*_left(found.unsupported, "unsupported"), *_left(found.excluded, "excluded")]
+    report.found = len(report.files)
+    report.warnings += warnings_of(report.files, settings)
+    if not request.dry_run:
+        save_record(settings.store, report, datetime.now(UTC).isoformat(timespec="seconds"))
     return report
 
 
+def warnings_of(files: Sequence[FileReport], settings: Settings) -> list[str]:
+    """Return what the user should know of the files that were indexed: languages that the models do not cover."""
+    if settings.embedder != DEFAULT_EMBEDDER:
+        return []  # what another embedder covers is not known
+    languages = Counter(file.language for file in files if file.language and not file.language.startswith(COVERED))
+    if not languages:
+        return []
+    listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
+    return [
+        f"{languages.total()} of the documents are not in English ({listed}): the default models know English alone, "
+        "so answers from these are poor; name others with --embedder and --reader"
+    ]
+
+
+def _left(skipped: Sequence[Skipped], status: str) -> list[FileReport]:
+    return [FileReport(one.source, status, one.reason) for one in skipped]
+
+
 def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
-    manifest = manifest_for(run.encoder)
+    manifest = manifest_for(run.encoder, run.options.mark)
     embedded = 0
     if run.request.rebuild and exists:
         with Store.open(folder) as store:
@@ -93,6 +131,7 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
         report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
             remove(store, gone)
+        sweep(store)  # a file may have taken the place of an upload
     (report.pruned if request.prune else report.vanished).extend(gone)
     report.left_out += left_out
     with store.snapshot() as snapshot:
@@ -103,4 +142,4 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
 def _nothing(request: IndexRequest, found: Found) -> str:
     named = ", ".join(map(str, request.paths))
     passed_over = f" ({len(found.unsupported)} unsupported, {len(found.excluded)} excluded)"
-    return f"{named}: nothing to index{passed_over}; name a folder with .txt or .md files"
+    return f"{named}: nothing to index{passed_over}; name a folder with files of {KINDS}"

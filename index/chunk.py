@@ -19,7 +19,7 @@ _PARAGRAPH_END = re.compile(r"\s*+\Z|[^\S\r\n]*(?:\r\n|\r|\n)[^\S\r\n]*[\r\n]")
 
 
 # Raise it when marks, metadata or passages of the same file come out otherwise: a store keeps to one number.
-RULES = 1
+RULES = 2
 
 
 @dataclass(frozen=True, slots=True)

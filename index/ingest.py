@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.chunk import ChunkLimits, chunk
 from index.errors import Rejected, UsageError
+from index.file_report import FileReport, linked, of_document, of_summary
 from index.files import FoundFile, Skipped
 from index.load import load_bytes
-from index.manifest import Manifest
 from index.models import sha256_of
+from index.sketches import Sketches
 from index.snapshot import DocumentSummary
 from index.store import Store
 from index.types import Document, Encoder, Passage, document_id_of
@@ -43,6 +45,9 @@ class IngestReport:
     vanished: list[str] = field(default_factory=list)  # indexed before; the file is gone
     left_out: list[str] = field(default_factory=list)  # indexed before; the file is there, and excluded now
     pruned: list[str] = field(default_factory=list)
+    found: int = 0  # files, and folders left out whole: the sum of the first six lists
+    files: list[FileReport] = field(default_factory=list)  # each one that was found
+    warnings: list[str] = field(default_factory=list)
     passages: int = 0  # of the documents added and replaced
     embedded: int = 0  # passages; those whose text was embedded before are not embedded again
     generation: int = 0  # of the store afterwards
@@ -50,10 +55,15 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How documents are cut, and the most bytes that a file may have."""
+    """How documents are cut, and the most bytes that a file may have. `mark`: whether boilerplate is marked.
+
+    `audit`: unchanged files are read too, and texts that are nearly the same are linked in the report.
+    """
 
     limits: ChunkLimits
     max_bytes: int
+    mark: bool = True
+    audit: bool = False
 
 
 Progress = Callable[[int, int, str], None]  # files done, files in all, source
@@ -91,26 +101,6 @@ def ingest(
     return report
 
 
-def rebuild(store: Store, manifest: Manifest, encoder: Encoder, limits: ChunkLimits, progress: Progress) -> int:
-    """Cut and embed every stored text again, as one generation, under another manifest; the files are not needed.
-
-    Returns the number of passages embedded. Until it is done the store answers as before.
-    """
-    embedded = 0
-    with store.snapshot():
-        pass  # settles the indexes, which cannot be done while this very process writes
-    # The snapshot is taken under the lock: what another process removes before is not brought back.
-    with store.write() as writer, store.snapshot() as before:
-        writer.replace_manifest(manifest)
-        for done, stored in enumerate(before.iter_documents()):
-            progress(done, before.documents, stored.document.source)
-            passages = chunk(stored.document, encoder, limits)
-            vectors = encoder.encode_passages([passage.embedding_text for passage in passages])
-            writer.put(stored.document, stored.origin, stored.size, passages, vectors)
-            embedded += len(passages)
-    return embedded
-
-
 def origin_of(path: Path) -> str:
     """Return the absolute path that a document's origin is kept as; `..` is resolved, links are not."""
     return os.path.abspath(path)
@@ -135,24 +125,41 @@ def _changed(
 ) -> Iterator[Loaded]:
     """Yield what is new or changed, read and cut; the report takes note of every file."""
     report, progress = watch
+    sketches = Sketches()
     for file in files:
         _refuse_shared_source(file, known.get(file.source))
     for done, file in enumerate(files):
         progress(done, len(files), file.source)
         before = known.get(file.source)
         try:
-            if before and before.origin == origin_of(file.path) and _same_bytes(file.path, before):
-                report.unchanged.append(file.source)
-                continue
-            loaded = _load(file, encoder, options)
+            same = before if before and _is_stored(file, before) else None
+            document, size = _read(file, options) if options.audit or not same else (None, 0)
         except Rejected as reason:
-            kept = "; the version indexed before is kept" if before else ""
-            why = str(reason).removeprefix(f"{file.source}: ")
-            report.rejected.append(Skipped(file.source, f"{why}{kept}"))
+            _reject(report, file.source, reason, kept=before is not None)
             continue
-        (report.replaced if before else report.added).append(file.source)
-        yield loaded
+        if document and options.audit:
+            sketches.add(document)
+        passages = chunk(document, encoder, options.limits) if document and not same else []
+        status = "unchanged" if same else "replaced" if before else "added"
+        getattr(report, status).append(file.source)
+        if document:
+            report.files.append(of_document(document, status, same.passages if same else len(passages)))
+        elif same:
+            report.files.append(of_summary(same))
+        if document and not same:
+            yield Loaded(document, origin_of(file.path), size, passages)
+    report.files = linked(report.files, sketches.copies())
     progress(len(files), len(files), "")
+
+
+def _reject(report: IngestReport, source: str, reason: Rejected, kept: bool) -> None:
+    why = str(reason).removeprefix(f"{source}: ") + ("; the version indexed before is kept" if kept else "")
+    report.rejected.append(Skipped(source, why))
+    report.files.append(FileReport(source, "rejected", why))
+
+
+def _is_stored(file: FoundFile, before: DocumentSummary) -> bool:
+    return before.origin == origin_of(file.path) and _same_bytes(file.path, before)
 
 
 def _same_bytes(path: Path, before: DocumentSummary) -> bool:
@@ -162,7 +169,8 @@ def _same_bytes(path: Path, before: DocumentSummary) -> bool:
         raise Rejected(f"cannot be read ({error.strerror})") from None
 
 
-def _load(file: FoundFile, encoder: Encoder, options: IngestOptions) -> Loaded:
+def _read(file: FoundFile, options: IngestOptions) -> tuple[Document, int]:
+    """Return what a file holds, and its bytes."""
     try:
         size = file.path.stat().st_size
         if size > options.max_bytes:
@@ -173,8 +181,7 @@ def _load(file: FoundFile, encoder: Encoder, options: IngestOptions) -> Loaded:
         data = file.path.read_bytes()
     except OSError as error:
         raise Rejected(f"cannot be read ({error.strerror})") from None
-    document = load_bytes(file.source, data)
-    return Loaded(document, origin_of(file.path), len(data), chunk(document, encoder, options.limits))
+    return load_bytes(file.source, data, options.mark), len(data)
 
 
 def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
@@ -189,24 +196,29 @@ def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
         yield batch
 
 
-def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded]) -> int:
-    """Store documents as one generation; return how many passages had to be embedded.
+def vectors_of(store: Store, encoder: Encoder, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], int]:
+    """Return a row for each passage, shape (len(passages), dimension), and how many texts had to be embedded.
 
     Vectors of texts that the store holds already are taken from it, so a renamed file costs no embedding.
     """
-    passages = [passage for loaded in batch for passage in loaded.passages]
     keys = [passage.embedding_key for passage in passages]
     with store.snapshot() as snapshot:
         vectors = dict(snapshot.vectors_by_key(set(keys)))
     texts = {key: passage.embedding_text for key, passage in zip(keys, passages, strict=True) if key not in vectors}
     vectors |= zip(texts, encoder.encode_passages(list(texts.values())), strict=True)
     rows = np.array([vectors[key] for key in keys], np.float32).reshape(len(keys), encoder.info.dimension)
+    return rows, len(texts)
+
+
+def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded]) -> int:
+    """Store documents as one generation; return how many passages had to be embedded."""
+    rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
     with store.write() as writer:
         for loaded in batch:
             count = len(loaded.passages)
             writer.put(loaded.document, loaded.origin, loaded.size, loaded.passages, rows[:count])
             rows = rows[count:]
-    return len(texts)
+    return embedded
 
 
 def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:

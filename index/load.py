@@ -2,16 +2,21 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePath
 
 from index.decode import decode
+from index.docx import load_docx
 from index.errors import Rejected
+from index.language import language_of
 from index.marks import find_marks
 from index.metadata import find_metadata
-from index.types import Document
+from index.pdf import load_pdf
+from index.types import Document, Field
 
 Loader = Callable[[str, bytes], Document]
 
+KINDS = ".txt, .md, .html, .pdf or .docx"
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
 
 
@@ -20,10 +25,10 @@ def supported(path: str | PurePath) -> bool:
     return PurePath(path).suffix.lower() in _LOADERS
 
 
-def load_bytes(source: str, data: bytes) -> Document:
-    """Return the document that the bytes of the file `source` hold, with its marks and metadata.
+def load_bytes(source: str, data: bytes, mark: bool = True) -> Document:
+    """Return the document that the bytes of the file `source` hold, with its metadata and, if `mark`, its marks.
 
-    Raises Rejected, with the reason, if the kind is not supported, the bytes are not text, or there is no text.
+    Raises Rejected, with the reason, if the kind is not supported, the bytes are not of that kind, or there is no text.
     """
     suffix = PurePath(source).suffix.lower()
     if suffix not in _LOADERS:
@@ -31,7 +36,10 @@ def load_bytes(source: str, data: bytes) -> Document:
         raise Rejected(
             f"{source}: files of type {suffix or '(no suffix)'} are not supported; convert it to one of {known}"
         )
-    return _LOADERS[suffix](source, data)
+    document = _LOADERS[suffix](source, data)
+    if document.metadata.language is None and (language := language_of(document.text, document.marks)):
+        document = replace(document, metadata=replace(document.metadata, language=Field(language)))
+    return document if mark else replace(document, marks=())
 
 
 def _load_plain(source: str, data: bytes) -> Document:
@@ -59,8 +67,24 @@ def _load_text(source: str, data: bytes, media_type: str) -> Document:
     )
 
 
+def _load_page(source: str, data: bytes) -> Document:
+    try:
+        from index.html import load_html
+    except ModuleNotFoundError as missing:  # an extra: it brings 68 MB
+        raise Rejected(f"{source}: reading .html needs `pip install 'pincite[html]'` (no {missing.name})") from None
+    return load_html(source, data)
+
+
 _LOADERS: dict[str, Loader] = {
     ".txt": _load_plain,
     ".md": _load_markdown,
     ".markdown": _load_markdown,
+    ".html": _load_page,
+    ".htm": _load_page,
+    ".xhtml": _load_page,
+    ".pdf": load_pdf,
+    ".docx": load_docx,
 }
+
+# Lower case, with the dot.
+SUFFIXES = tuple(sorted(_LOADERS))

@@ -9,6 +9,7 @@ from index.errors import StoreError
 from index.types import EmbedderInfo
 
 FORMAT_VERSION = 1
+NO_MARKS = "none"  # the chunker's setting `marks` where nothing is marked; else it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class Manifest:
     embedder: EmbedderInfo
     chunker: Mapping[str, int | str]
     format_version: int = FORMAT_VERSION
+
+    @property
+    def marks(self) -> bool:
+        """Whether boilerplate is marked in this store's documents."""
+        return self.chunker.get("marks") != NO_MARKS
 
     def to_json(self) -> str:
         """Return the manifest as JSON, the same text for equal manifests."""

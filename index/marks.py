@@ -4,6 +4,7 @@ Precision first: a rule matches a whole line, or a paragraph that opens with wor
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.dates import find_date
@@ -144,6 +145,29 @@ def find_marks(text: str) -> tuple[Mark, ...]:
     _add_periods(lines, labels)
     found = [_mark(line, label) for line, label in zip(lines, labels, strict=True)]
     return tuple(_joined(text, [mark for mark in found if mark]))
+
+
+def merged_marks(text: str, marks: Sequence[Mark], more: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Return `marks`, and of `more` what lies outside them, in order and without overlap, as both lists are."""
+    kept = list(marks)
+    ahead = 0
+    for mark in more:
+        while ahead < len(marks) and marks[ahead].end <= mark.start:
+            ahead += 1
+        start, at = mark.start, ahead
+        while at < len(marks) and marks[at].start < mark.end:
+            kept += _visible(text, start, marks[at].start, mark.label)
+            start, at = marks[at].end, at + 1
+        kept += _visible(text, start, mark.end, mark.label)
+    return tuple(_joined(text, sorted(kept, key=lambda mark: mark.start)))
+
+
+def _visible(text: str, start: int, end: int, label: str) -> list[Mark]:
+    """Return a mark on `start:end` without the whitespace at its ends; none where nothing is left."""
+    part = text[start:end]
+    start += len(part) - len(part.lstrip())
+    end -= len(part) - len(part.rstrip())
+    return [Mark(start, end, label)] if start < end else []
 
 
 def plain_line(raw: str) -> str:

@@ -10,6 +10,23 @@ from dataclasses import dataclass, replace
 
 from index.dates import find_date
 from index.front_matter import front_matter_fields, front_matter_span
+from index.head_lines import (
+    ADDRESS,
+    AFFILIATION,
+    AFTER_DATE,
+    BYLINE,
+    CITIES,
+    DATED,
+    DATELINE,
+    ENDS_PROSE,
+    JOURNAL,
+    LINK,
+    NAME,
+    NO_PERSON,
+    PERSON,
+    PROFILE,
+    SOURCE,
+)
 from index.marks import plain_line, share_prefix
 from index.offsets import line_spans
 from index.types import Field, Mark, Metadata
@@ -19,73 +36,6 @@ _TAIL = 10  # and at the bottom
 _LONGEST = 300  # characters; a longer line is prose
 
 _H1 = re.compile(r"#\s+(?P<x>.*?)\s*#*")
-_LINK = r"\[(?P<{0}>[^\[\]]+)\]\([^()]*\)"
-_PARTICLES = (
-    "de|da|do|dos|del|della|der|den|di|du|la|le|van|von|vom|zu|zur|bin|bint|ibn|al|el|y|e|and|und|et|of|the|for|&"
-)
-_WORD = r"(?:[^\W\d_a-zß-öø-ÿа-яё][\w'’.&-]*)"
-_PART = rf"(?:{_PARTICLES}|{_WORD}|al-{_WORD}|d['’]{_WORD})"
-_NAME = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:\s+{_PART}){{0,11}}\s+{_WORD})?"
-_NAMES = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:,?\s+{_PART}){{0,30}},?\s+{_WORD})?"
-_LEAD = r"(?:[*_]{0,3}(?:By|Written by|Story by|Words by|Text by|Authors?\s*:)[*_]{0,3}:?[*_]{0,3}\s+)"
-_BYLINE = re.compile(
-    rf"[*_]{{0,3}}(?i:{_LEAD})(?:{_LINK.format('link')}|(?P<name>{_NAMES}))(?P<rest>\s*[*_]{{0,3}}(?:\s*[|·•–—,/-].*)?)"
-)
-_PERSON = re.compile(rf"{_WORD}(?:\s+(?:(?:{_PARTICLES})\s+)?{_WORD}){{1,3}}")
-_PROFILE = re.compile(r"(?:Author[’']?s?[’']? (?:Profile|Bio|Biography)|About the author)\s*:?", re.IGNORECASE)
-_SOURCE = re.compile(
-    rf"(?:Source|Publisher|Published by|Publication|Journal)\s*:\s*(?:{_LINK.format('link')}|(?P<name>{_NAME}))"
-)
-_JOURNAL = re.compile(  # "Human Affairs 30 (2):189-198 (2020)"
-    r"(?P<name>[^\W\d_][\w&:,.’' -]{2,80}?),?\s+\d{1,4}\s*(?:\(\d{1,4}(?:[-–]\d+)?\))?\s*:\s*"
-    r"\d+(?:\s*[-–]\s*\d+)?\s*\((?P<year>\d{4})\)\.?"
-)
-_DATELINE = re.compile(rf"[*_]*(?:{_LINK.format('link')},?|(?P<name>{_NAME})\s*[,|·–—-])\s*")
-_DATED = re.compile(
-    r"[*_]*(?:(?:First )?(?:Published|Posted|Date|Updated|Last updated|Last modified)(?: on| "
-    r"at)?\s*:?\s*)?(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,?\s+)?",
-    re.IGNORECASE,
-)
-_AFTER_DATE = re.compile(
-    r"[\s,T|]*(?:at )?(?:\d\d?[:.]\d\d(?:[:.]\d\d)?\s*(?:[ap]\.?m\.?)?\s*(?:Z|UTC|GMT|[A-Z]{2,4}|"
-    r"[+-]\d\d:?\d\d)?)?[\s*_.)]*",
-    re.IGNORECASE,
-)
-_ADDRESS = re.compile(
-    r"(?:URL|Link|Original(?: article)?|Source|Permalink|Canonical|Retrieved "
-    r"from)\s*:\s*(?:\[[^\[\]]*\]\(|<)?(?P<x>https?://[^\s<>()]+(?:\([^\s<>()]*\)[^\s<>()]*)*)[>)]?",
-    re.IGNORECASE,
-)
-_ENDS_PROSE = re.compile(r"(?<!\.\.)(?<!\b\w\.\w)\.[\"”]?$|[;,:。_–—-]$")  # but "..." and "U.S." may end a title
-_AFFILIATION = re.compile(r"Universit|Institut|Department|College|Cent(?:er|re)\b|School|Academy|@", re.IGNORECASE)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Capitalised lines that are no names.
-_NO_PERSON = _words(
-    "introduction summary abstract overview background chapter part section contents preface foreword notes findings "
-    "history news times daily post review journal press agency street ingredients instructions method results "
-    "discussion conclusion references appendix report update opinion editorial world business sports the a an"
-)
-# Cities that stand alone in a news agency's dateline (after the Associated Press Stylebook): places, not publishers.
-_CITIES = _words(
-    "amsterdam athens atlanta baghdad bangkok beijing beirut berlin boston brussels cairo chicago copenhagen dallas "
-    "denver detroit dublin geneva havana helsinki houston istanbul jakarta jerusalem johannesburg kabul kyiv lisbon "
-    "london madrid manila miami milan montreal moscow mumbai munich nairobi oslo paris prague rome seoul shanghai "
-    "singapore stockholm sydney tehran tokyo toronto vienna warsaw washington zurich"
-) | {
-    "hong kong",
-    "los angeles",
-    "mexico city",
-    "new delhi",
-    "new york",
-    "san francisco",
-    "rio de janeiro",
-    "united nations",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +67,7 @@ def find_metadata(text: str, marks: Sequence[Mark], front_matter: bool = False) 
         author=_author(head, at) or _profile(lines),
         publisher=_source(head + tail) or _publisher(head),
         published=_published(head),
-        url=_first(_ADDRESS, head + tail),
+        url=_first(ADDRESS, head + tail),
     )
     return replace(found, **dict(stated.items()))
 
@@ -161,9 +111,9 @@ def _title(head: list[_Line]) -> tuple[Field | None, int]:
 
 
 def _states_origin(line: _Line) -> bool:
-    return bool(
-        _BYLINE.fullmatch(line.raw) or _date_in(line) or _SOURCE.fullmatch(line.raw) or _ADDRESS.fullmatch(line.raw)
-    )
+    byline = BYLINE.fullmatch(line.raw)
+    signed = byline and not byline["foreign"]
+    return bool(signed or _date_in(line) or SOURCE.fullmatch(line.raw) or ADDRESS.fullmatch(line.raw))
 
 
 def _looks_like_title(line: _Line, following: _Line | None) -> bool:
@@ -172,11 +122,11 @@ def _looks_like_title(line: _Line, following: _Line | None) -> bool:
         return False
     if len(plain) > 150 or len(plain.split()) > 25 or re.match(r"[-*+|>]\s|\d+[.)]\s|```|https?:|[|<]|---", line.raw):
         return False
-    if _ENDS_PROSE.search(plain):
+    if ENDS_PROSE.search(plain):
         return False
     if re.fullmatch(r"=+|-+", following.raw):  # an underlined heading
         return True
-    if following.after_blank or _states_origin(following) or _PERSON.fullmatch(following.raw):
+    if following.after_blank or _states_origin(following) or PERSON.fullmatch(following.raw):
         return True
     # The next line stands right below: a title is clearly shorter than the paragraph it heads, a wrapped line is not.
     return not following.raw[0].islower() and len(line.raw) < 0.6 * len(following.raw)
@@ -185,7 +135,7 @@ def _looks_like_title(line: _Line, following: _Line | None) -> bool:
 def _without_markup(line: _Line, first: int, last: int) -> Field:
     while True:
         part = line.raw[first:last]
-        if link := re.fullmatch(_LINK.format("x"), part):
+        if link := re.fullmatch(LINK.format("x"), part):
             first, last = first + link.start("x"), first + link.end("x")
         elif emphasis := re.fullmatch(r"(\*{1,3}|_{1,3})(?P<x>[^*_\s](?:.*[^*_\s])?)\1", part):
             first, last = first + emphasis.start("x"), first + emphasis.end("x")
@@ -194,8 +144,10 @@ def _without_markup(line: _Line, first: int, last: int) -> Field:
 
 
 def _author(head: list[_Line], title_at: int) -> Field | None:
-    for line in head:
-        found = _BYLINE.fullmatch(line.raw)
+    for at, line in enumerate(head):
+        found = BYLINE.fullmatch(line.raw)
+        if found and found["foreign"] and not 0 <= title_at < at:
+            continue
         if found and len(line.raw) <= _LONGEST and not line.raw.endswith((".", "?", "!")):
             group = "link" if found["link"] else "name"
             return line.field(*found.span(group))
@@ -203,17 +155,17 @@ def _author(head: list[_Line], title_at: int) -> Field | None:
     if title_at < 0 or at >= len(head) or not _is_person(head[at].raw):
         return None
     following = head[at + 1] if at + 1 < len(head) else None
-    supported = following and (_date_in(following) or _AFFILIATION.search(following.raw) or _is_prose(following.raw))
+    supported = following and (_date_in(following) or AFFILIATION.search(following.raw) or _is_prose(following.raw))
     return head[at].field(0, len(head[at].raw)) if supported else None
 
 
 def _is_person(raw: str) -> bool:
     words = raw.lower().replace("-", " ").split()
     return (
-        bool(_PERSON.fullmatch(raw))
+        bool(PERSON.fullmatch(raw))
         and len(raw) <= 40
-        and not _NO_PERSON.intersection(words)
-        and raw.lower() not in _CITIES
+        and not NO_PERSON.intersection(words)
+        and raw.lower() not in CITIES
     )
 
 
@@ -223,23 +175,23 @@ def _is_prose(raw: str) -> bool:
 
 def _profile(lines: list[_Line]) -> Field | None:
     for line, following in itertools.pairwise(lines):
-        if _PROFILE.fullmatch(plain_line(line.raw)) and _is_person(following.raw):
+        if PROFILE.fullmatch(plain_line(line.raw)) and _is_person(following.raw):
             return following.field(0, len(following.raw))
     return None
 
 
 def _source(lines: list[_Line]) -> Field | None:
     for line in lines:
-        if (found := _SOURCE.fullmatch(line.raw)) and len(line.raw) <= 80:
+        if (found := SOURCE.fullmatch(line.raw)) and len(line.raw) <= 80:
             return line.field(*found.span("link" if found["link"] else "name"))
     return None
 
 
 def _publisher(head: list[_Line]) -> Field | None:
     for line in head:
-        if journal := _JOURNAL.fullmatch(line.raw):
+        if journal := JOURNAL.fullmatch(line.raw):
             return line.field(*journal.span("name"))
-        if byline := _BYLINE.fullmatch(line.raw):
+        if byline := BYLINE.fullmatch(line.raw):
             if found := _byline_publisher(line, byline.start("rest")):
                 return found
         elif found := _dateline_publisher(line):
@@ -252,18 +204,18 @@ def _byline_publisher(line: _Line, first: int) -> Field | None:
     if not find_date(line.raw, first):
         return None
     for part in re.finditer(r"[^|]+", line.raw[first:]):
-        name = re.fullmatch(rf"\s*(?P<x>{_NAME})\s*", part.group())
+        name = re.fullmatch(rf"\s*(?P<x>{NAME})\s*", part.group())
         if name and not find_date(part.group()):
             return line.field(first + part.start() + name.start("x"), first + part.start() + name.end("x"))
     return None
 
 
 def _dateline_publisher(line: _Line) -> Field | None:
-    found = _DATELINE.match(line.raw)
+    found = DATELINE.match(line.raw)
     if not found or not _is_date(line.raw, found.end()):
         return None
     group = "link" if found["link"] else "name"
-    return None if found[group].lower() in _CITIES else line.field(*found.span(group))
+    return None if found[group].lower() in CITIES else line.field(*found.span(group))
 
 
 def _published(head: list[_Line]) -> Field | None:
@@ -275,11 +227,11 @@ def _date_in(line: _Line) -> Field | None:
     raw = line.raw
     if len(raw) > _LONGEST:
         return None
-    if journal := _JOURNAL.fullmatch(raw):
+    if journal := JOURNAL.fullmatch(raw):
         return line.field(*journal.span("year"))
-    if (byline := _BYLINE.fullmatch(raw)) and (date := find_date(raw, byline.start("rest"))):
+    if (byline := BYLINE.fullmatch(raw)) and (date := find_date(raw, byline.start("rest"))):
         return line.field(date.start, date.end, date.iso)
-    dateline = _DATELINE.match(raw)
+    dateline = DATELINE.match(raw)
     for first in (0, dateline.end() if dateline else 0):
         if stated := _is_date(raw, first):
             return line.field(*stated)
@@ -288,9 +240,9 @@ def _date_in(line: _Line) -> Field | None:
 
 def _is_date(raw: str, first: int) -> tuple[int, int, str] | None:
     """Return (start, end, ISO) if `raw` from `first` on is a date and nothing else but a label and a time of day."""
-    lead = _DATED.match(raw, first)
+    lead = DATED.match(raw, first)
     date = find_date(raw, lead.end() if lead else first)
-    if not date or not lead or date.start != lead.end() or not _AFTER_DATE.fullmatch(raw, date.end):
+    if not date or not lead or date.start != lead.end() or not AFTER_DATE.fullmatch(raw, date.end):
         return None
     return date.start, date.end, date.iso
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from index.errors import StoreError
 from index.manifest import FORMAT_VERSION, Manifest
-from index.types import Document, Field, Mark, Metadata, StoredDocument
+from index.types import Document, Field, Heading, Mark, Metadata, StoredDocument
 
 # `text` is the last column of its row, so that reading any other never walks the pages it overflows to.
 # `deletions` is kept until both derived indexes have passed the generation.
@@ -45,6 +45,8 @@ CREATE INDEX passages_by_embedding_key ON passages (embedding_key);
 CREATE TABLE deletions (passage_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE INDEX deletions_by_generation ON deletions (generation);
 """
+REMAKE = "move the store away, and put a backup in its place or index the files again"
+_HEADING = "#"  # begins the label of a heading, and of no mark
 BATCH = 4096  # rows of a batch of vectors: 6 MB at dimension 384
 
 DOCUMENT_COLUMNS = (
@@ -73,27 +75,26 @@ class State:
 
 def create(connection: sqlite3.Connection, manifest: Manifest) -> None:
     """Make the tables of an empty store, all or none."""
-    connection.execute("PRAGMA journal_mode = WAL")
     with transaction(connection):
-        if connection.execute("PRAGMA user_version").fetchone()[0]:
-            return  # another process was first
         for statement in TABLES.split(";\n"):
             connection.execute(statement)
         connection.execute("INSERT INTO store VALUES (1, ?, ?, 0)", (uuid.uuid4().hex, manifest.to_json()))
         connection.executemany("INSERT INTO derived VALUES (?, 0, '')", [("vectors",), ("lexical",)])
         # Outside the tables, so that a later format is recognised whatever its tables are.
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    # Only now: so all of it lies in the file itself, which may be moved alone.
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def read_state(connection: sqlite3.Connection) -> State:
     """Return the state that this transaction sees (its first call is what fixes a read transaction's snapshot)."""
-    store_id, manifest, generation = connection.execute("SELECT store_id, manifest, generation FROM store").fetchone()
-    derived = {name: Derived(at, sha) for name, at, sha in connection.execute("SELECT * FROM derived")}
     try:
+        [(store_id, manifest, generation)] = connection.execute("SELECT store_id, manifest, generation FROM store")
+        derived = {name: Derived(at, sha) for name, at, sha in connection.execute("SELECT * FROM derived")}
         made_with = Manifest.from_json(manifest)
+        return State(store_id, made_with, generation, derived["vectors"], derived["lexical"])
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"the store's manifest is damaged ({error}); restore a backup") from error
-    return State(store_id, made_with, generation, derived["vectors"], derived["lexical"])
 
 
 @contextmanager
@@ -130,13 +131,18 @@ def _advice(name: str) -> str:
         return "nothing was changed: make the folder and its files writable, then try again"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another process is writing: try again when it is done"
-    return "the file is damaged: move the store away and index the files again"
+    return f"the file is damaged: {REMAKE}"
 
 
 def pack(rows: NDArray[np.float32]) -> list[tuple[int, bytes]]:
     """Return each row as (crc32, little-endian float32 bytes)."""
     blobs = [row.tobytes() for row in np.ascontiguousarray(rows, dtype="<f4")]
     return [(zlib.crc32(blob), blob) for blob in blobs]
+
+
+def intact(blob: object, checksum: int) -> bool:
+    """Tell whether a stored vector is the one that was stored (a damaged column may hold anything)."""
+    return isinstance(blob, bytes) and zlib.crc32(blob) == checksum
 
 
 def vector_batches(
@@ -157,7 +163,7 @@ def vector_batches(
         )
     while rows := cursor.fetchmany(BATCH):
         for passage_id, checksum, blob in rows:
-            if zlib.crc32(blob) != checksum:
+            if not intact(blob, checksum):
                 raise StoreError(f"passage {passage_id}: its vector is damaged; see `pincite doctor`")
         joined = b"".join(blob for _, _, blob in rows)
         ids = np.array([row[0] for row in rows], np.int64)
@@ -194,8 +200,34 @@ def pack_metadata(metadata: Metadata) -> str:
 
 
 def unpack_metadata(text: str) -> Metadata:
-    """Return what `pack_metadata` wrote."""
-    return Metadata(**{name: Field(*parts) for name, parts in json.loads(text).items()})
+    """Return what `pack_metadata` wrote; StoreError if it is damaged."""
+    with _damaged(text):
+        return Metadata(**{name: Field(*parts) for name, parts in json.loads(text).items()})
+
+
+def pack_spans(document: Document) -> str:
+    """Return marks and headings as JSON: [start, end, label]; the label of a heading is its level behind a "#"."""
+    headings = [(heading.start, heading.end, f"{_HEADING}{heading.level}") for heading in document.headings]
+    return json.dumps([(mark.start, mark.end, mark.label) for mark in document.marks] + headings)
+
+
+def unpack_spans(text: str) -> tuple[tuple[Mark, ...], tuple[Heading, ...]]:
+    """Return marks and headings as `pack_spans` wrote them; StoreError if they are damaged."""
+    with _damaged(text):
+        spans = [Mark(*span) for span in json.loads(text)]
+        headings = [span for span in spans if span.label.startswith(_HEADING)]
+        return (
+            tuple(span for span in spans if not span.label.startswith(_HEADING)),
+            tuple(Heading(span.start, span.end, int(span.label[len(_HEADING) :])) for span in headings),
+        )
+
+
+@contextmanager
+def _damaged(text: object) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreError(f"{str(text)[:60]!r}: damaged in the store; see `pincite doctor`") from error
 
 
 def stored_document(
@@ -203,10 +235,10 @@ def stored_document(
 ) -> StoredDocument:
     """Return the document of a row of DOCUMENT_COLUMNS; StoreError if its text is not the one that was stored."""
     source, text, digest, sha256, encoding, bom_bytes, media_type, marks, metadata, origin, size, passages = row
-    if text_sha256(text) != digest:
+    if not isinstance(text, str) or text_sha256(text) != digest:
         raise StoreError(f"{source}: its stored text is damaged; `pincite remove` it, then index the file again")
-    unpacked = tuple(Mark(*mark) for mark in json.loads(marks))
+    found, headings = unpack_spans(marks)
     document = Document(
-        source, text, sha256, encoding, bom_bytes, media_type, marks=unpacked, metadata=unpack_metadata(metadata)
+        source, text, sha256, encoding, bom_bytes, media_type, found, unpack_metadata(metadata), headings
     )
     return StoredDocument(document, origin, size, passages)

@@ -7,6 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+PDF = "application/pdf"
+PAGE_BREAK = "\f"  # between the pages of a PDF's text, and nowhere else in it
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -15,6 +18,15 @@ class Mark:
     start: int
     end: int
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of an extracted text: the span of its words, and its level (1 to 6, 1 the highest)."""
+
+    start: int
+    end: int
+    level: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,8 @@ class Document:
     """A source file and its text.
 
     Where `encoding` is not None the text is the decoded file: `bom + text.encode(encoding)` are the file's bytes,
-    `bom` being its first `bom_bytes` bytes. Where it is None the text was extracted and has no byte offsets.
+    `bom` being its first `bom_bytes` bytes. Where it is None the text was extracted and has no byte offsets; its
+    headings are then listed in order, and the pages of a PDF are the parts between the form feeds of its text.
     """
 
     source: str
@@ -68,11 +81,25 @@ class Document:
     media_type: str
     marks: tuple[Mark, ...] = ()
     metadata: Metadata = Metadata()
+    headings: tuple[Heading, ...] = ()
 
     @property
     def document_id(self) -> str:
         """See `document_id_of`."""
         return document_id_of(self.source)
+
+    def page_at(self, at: int) -> int | None:
+        """Return the page that holds the character at `at`, from 1; None where the file has no pages."""
+        return self.text.count(PAGE_BREAK, 0, at) + 1 if self.media_type == PDF else None
+
+    def headings_at(self, at: int) -> tuple[str, ...]:
+        """Return the words of the headings above `at`, the highest first; none but in extracted texts."""
+        path: list[Heading] = []
+        for heading in self.headings:
+            if heading.start > at:
+                break
+            path = [*(above for above in path if above.level < heading.level), heading]
+        return tuple(" ".join(self.text[heading.start : heading.end].split()) for heading in path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ from rag.types import Answer, Asked, SearchResult, StoreInfo, Timings
 TOP_K = 10
 MAX_TOP_K = 100
 MAX_QUESTION = 1000  # characters
-BATCH = 16  # questions read together: some 160 windows, enough to fill batches of like length
+BATCH = 16  # questions read together: some 160 windows, enough to keep every core busy
+# What a calibration cannot tell apart: `python -m benchmarks.models` shows by how much the margins differ.
+_ALIKE = {"fp32": "float", "bf16": "float"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Answerer:
     def fingerprint(self, top_k: int = TOP_K) -> Fingerprint:
         """Return what a calibration must have been fitted with to hold here."""
         embedder, reader = self.encoder.info, self.reader.info
-        precision = f"{embedder.precision}/{reader.precision}"
+        precision = "/".join(_ALIKE.get(info.precision, info.precision) for info in (embedder, reader))
         return Fingerprint(embedder.sha256, reader.sha256, precision, top_k, FUSION)
 
     def threshold(self, min_confidence: float | str | None) -> float:
@@ -100,9 +102,26 @@ class Answerer:
         while some := list(islice(waiting, BATCH)):
             yield from self._ask_batch(some, depth)
 
+    def ask_in_steps(self, request: Request) -> Iterator[SearchResult | Answer]:
+        """Yield the passages as soon as they are found, then the answer read from them: that which `ask` gives."""
+        began = time.perf_counter()
+        threshold = self.threshold(request.min_confidence)
+        found = self._find(request, depth=0)
+        passages = found_passages(found.ranking[: request.top_k], found.documents)
+        timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
+        yield SearchResult(request.question, passages, timings, found.info)
+        yield from (asked.answer for asked in self._read([request], [threshold], [found], began))
+
     def ask_many(self, questions: Iterable[str], top_k: int, depth: int) -> Iterator[Asked]:
         """Yield an answer to each question, as `ask_all` does, with the calibrated threshold."""
         return self.ask_all((Request(question, top_k) for question in questions), depth)
+
+    def read_alone(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[str | None]:
+        """Return what the reader answers to each question given one text (see `reading_text`), however unsure.
+
+        None where it finds nothing to say; there is no retrieval and no threshold.
+        """
+        return [span.quote if span else None for span in self._read_once(pairs)]
 
     def search(self, query: str, top_k: int = TOP_K, filters: Filters = NO_FILTERS) -> SearchResult:
         """Return the best passages without reading them."""
@@ -115,6 +134,12 @@ class Answerer:
         began = time.perf_counter()
         thresholds = [self.threshold(request.min_confidence) for request in requests]
         finds = [self._find(request, depth) for request in requests]
+        yield from self._read(requests, thresholds, finds, began)
+
+    def _read(
+        self, requests: Sequence[Request], thresholds: Sequence[float], finds: Sequence[_Found], began: float
+    ) -> Iterator[Asked]:
+        """Yield what is read from what was found for each request; `began` is when the finding did."""
         reading = time.perf_counter()
         pairs = [
             (request.question, text) for request, found in zip(requests, finds, strict=True) for text in found.texts

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from index.types import Passage, StoredDocument
+from index.near import NEAR, likeness
+from index.types import Document, Passage, StoredDocument
 from rag.normalise import normalise
 from rag.read import Piece
+
+_FAR = 4  # times the length of the other: too long for a copy with another frame around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,26 @@ def supporters(candidates: Sequence[Candidate], reaches: Iterable[bool]) -> list
         if not overlaps and (enough or not chosen):
             chosen.append(candidate)
     return chosen
+
+
+def copied(documents: Sequence[Document]) -> list[str | None]:
+    """Return for each document the id of an earlier, different one whose text it nearly repeats; None for the others.
+
+    A syndicated story is one source, however many sites print it.
+    """
+    found: list[str | None] = []
+    for at, document in enumerate(documents):
+        earlier = [documents[n] for n in range(at) if found[n] is None and documents[n].source != document.source]
+        first = next((one for one in earlier if _same_story(one, document)), None)
+        found.append(first.document_id if first else None)
+    return found
+
+
+def _same_story(one: Document, other: Document) -> bool:
+    if one.sha256 == other.sha256:
+        return True
+    lengths = sorted((len(one.text), len(other.text)))
+    return lengths[0] >= lengths[1] / _FAR and likeness(one, other) >= NEAR
 
 
 def _order(candidate: Candidate) -> tuple[float, str, int, int]:

@@ -32,11 +32,12 @@ def cite(stored: StoredDocument, start: int, end: int, quote: str) -> Citation:
         byte_end=place.byte_end,
         line=place.line,
         column=place.column,
-        page=None,
+        page=document.page_at(start),
         quote=quote,
         prefix=text[max(0, start - CONTEXT) : start],
         suffix=text[end : end + CONTEXT],
         title=title.value if title else None,
         url=url.value if url else None,
         verified=True,
+        headings=document.headings_at(start),
     )

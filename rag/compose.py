@@ -1,12 +1,12 @@
 """Groups of candidates -> the reply: answer or null, its sentence, citations, alternatives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from index.offsets import sentence_at
 from index.types import StoredDocument, StoredPassage
 from rag.calibrate import Calibration
-from rag.candidates import Candidate, Group, supporters
+from rag.candidates import Candidate, Group, copied, supporters
 from rag.cite import cite
 from rag.types import Alternative, Citation, FoundPassage
 
@@ -39,7 +39,11 @@ def statement(group: Group, documents: Documents, calibration: Calibration, thre
     """Cite a group: its best candidate, and each other one that reaches the threshold by itself."""
     reaches = [confidence_of(candidate, calibration) >= threshold for candidate in group.candidates]
     cited = supporters(group.candidates, reaches)
-    citations = tuple(cite(documents[one.document_id], one.start, one.end, one.quote) for one in cited)
+    copies = copied([documents[one.document_id].document for one in cited])
+    citations = tuple(
+        replace(cite(documents[one.document_id], one.start, one.end, one.quote), copy_of=copy)
+        for one, copy in zip(cited, copies, strict=True)
+    )
     best = group.best
     text = documents[best.document_id].document.text
     start, end = sentence_at(text, best.start, best.end)

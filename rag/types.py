@@ -9,6 +9,8 @@ class Citation:
 
     Byte offsets, `line` and `column` (1-based, of `start`) are None where the text was extracted from the file.
     `prefix` and `suffix` are up to 32 characters around it (W3C TextQuoteSelector). `sha256` is of the file's bytes.
+    `page` (from 1) is that of `start`, in a PDF; `headings` are those above it, the highest first, in other extracted
+    texts. `copy_of` is the id of a document cited before whose text is nearly the same: the two are one source.
     """
 
     document_id: str
@@ -27,6 +29,8 @@ class Citation:
     title: str | None
     url: str | None
     verified: bool
+    headings: tuple[str, ...] = ()
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """`pincite index`, `list` and `remove`: what is in the store."""
 
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +11,18 @@ from api.cli.console import count, note, print_json, progress
 from api.cli.options import EmbedderOption, JsonOption, StoreOption, settings_of
 from index.errors import UsageError
 
-Paths = Annotated[list[Path] | None, typer.Argument(help="Files and folders (.txt, .md).", show_default=False)]
+if TYPE_CHECKING:  # slow to import
+    from api.indexing import IndexRequest
+    from api.settings import Settings
+    from index.file_report import FileReport
+    from index.ingest import IngestReport
+
+Paths = Annotated[
+    list[Path] | None, typer.Argument(help="Files and folders (.txt, .md, .html, .pdf, .docx).", show_default=False)
+]
 
 
+CHANGED, KEPT = ("added", "replaced", "pruned"), ("unchanged", "rejected", "unsupported", "excluded")
 SAID = {"left_out": "excluded now, still answered from (`pincite remove` removes it)"}
 
 
@@ -31,6 +41,9 @@ def index(
         bool, typer.Option("--rebuild", help="Cut and embed every stored document again, for another embedder.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what was made of every file: a page (.html), else JSON.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a file was rejected.")] = False,
     json: JsonOption = False,
     store: StoreOption = None,
@@ -41,32 +54,68 @@ def index(
 
     if not paths and not rebuild:
         raise UsageError("nothing to index: name files or folders, for example `pincite index articles`")
-    request = IndexRequest(tuple(paths or ()), tuple(exclude or ()), prune, rebuild, dry_run)
+    request = IndexRequest(tuple(paths or ()), tuple(exclude or ()), prune, rebuild, dry_run, audit=report is not None)
+    settings = settings_of(store, embedder)
     with progress("indexing") as step:
-        report = run_index(request, settings_of(store, embedder), note, step)
+        found = run_index(request, settings, note, step)
+    if report:
+        write_report(report, found, request, settings)
     if json:
-        print_json(asdict(report))
+        print_json(asdict(found))
     else:
-        _print_report(asdict(report), dry_run)
-    if strict and report.rejected:
+        print_report(found, dry_run)
+    if strict and found.rejected:
         raise typer.Exit(1)
 
 
-def _print_report(report: dict[str, list[object]], dry_run: bool) -> None:
+def write_report(path: Path, report: "IngestReport", request: "IndexRequest", settings: "Settings") -> None:
+    """Write the report where --report says: a page that shows what is marked in its place, or JSON."""
+    from api.ingest_page import pages
+    from index.files import find_files
+
+    with path.open("w", encoding="utf-8") as file:
+        if path.suffix.lower() in (".html", ".htm"):
+            files = {one.source: one.path for one in find_files(request.paths, request.exclude).files}
+            file.writelines(pages(report, files, settings.mark_boilerplate))
+        else:
+            file.write(dumps(asdict(report), ensure_ascii=False, indent=2))
+
+
+def print_report(report: "IngestReport", dry_run: bool = False) -> None:
+    """Say what was done: what needs a look as notes, what a dry run found of each file, and the totals."""
     would = "would be " if dry_run else ""
-    for key in ("rejected", "unsupported", "vanished", "left_out"):
-        for item in report[key]:
-            line = f"{item['source']}: {item['reason']}" if isinstance(item, dict) else str(item)
-            note(f"{SAID.get(key, key)}: {line}")
-    changed = [
-        f"{count(len(report[key]), 'document')} {would}{key}" for key in ("added", "replaced", "pruned") if report[key]
-    ]
-    kept = [f"{len(report[key])} {key}" for key in ("unchanged", "rejected", "unsupported", "excluded") if report[key]]
+    for key in ("rejected", "unsupported"):
+        for item in getattr(report, key):
+            note(f"{key}: {item.source}: {item.reason}")
+    for key in ("vanished", "left_out"):
+        for source in getattr(report, key):
+            note(f"{SAID.get(key, key)}: {source}")
+    for file in report.files:
+        if dry_run and file.characters is not None:
+            typer.echo(file_line(file))
+        elif file.notes:
+            note(f"{file.source}: {'; '.join(file.notes)}")
+    lengths = {key: len(getattr(report, key)) for key in (*CHANGED, *KEPT)}
+    changed = [f"{count(lengths[key], 'document')} {would}{key}" for key in CHANGED if lengths[key]]
+    kept = [f"{lengths[key]} {key}" for key in KEPT if lengths[key]]
     typer.echo(", ".join([*changed, *kept]) or "nothing found")
-    passages = f"{report['passages']:,} passages, {report['embedded']:,} embedded"
-    typer.echo(passages if not dry_run else f"{report['passages']:,} passages would be made")
-    if report["vanished"]:
+    passages = f"{report.passages:,} passages, {report.embedded:,} embedded"
+    typer.echo(passages if not dry_run else f"{report.passages:,} passages would be made")
+    for warning in report.warnings:
+        note(f"warning: {warning}")
+    if report.vanished:
         note("vanished files are still answered from; `--prune` removes them")
+
+
+def file_line(file: "FileReport") -> str:
+    """Return what a dry run says of a file that can be read, in one line."""
+    title = (file.metadata or {}).get("title")
+    marked = f"{100 * (file.marked or 0) // (file.characters or 1)}% marked" if file.marked is not None else ""
+    copy = f"same bytes as {file.duplicate_of}" if file.duplicate_of else ""
+    if file.near_duplicate_of:
+        copy = f"near copy of {file.near_duplicate_of} ({file.likeness})"
+    facts = (file.encoding, file.language, marked, title.value if title else "", copy, *file.notes)
+    return "\t".join([file.status, file.source, " · ".join(fact for fact in facts if fact)])
 
 
 def list_documents(json: JsonOption = False, store: StoreOption = None) -> None:
@@ -93,6 +142,7 @@ def remove(
 ) -> None:
     """Remove documents: once this returns, no question is answered from them. The files stay where they are."""
     from index.ingest import remove as remove_documents
+    from index.originals import sweep
     from index.store import Store
 
     with Store.open(settings_of(store).store) as opened:
@@ -101,4 +151,5 @@ def remove(
         if unknown := [source for source in sources if source not in known]:
             raise UsageError(f"not in the store: {', '.join(unknown)}; `pincite list` shows what is")
         remove_documents(opened, sources)
+        sweep(opened)
     typer.echo(f"{count(len(set(sources)), 'document')} removed")

@@ -35,11 +35,11 @@ def test_a_single_file_has_its_name_as_source(tmp_path):
 
 
 def test_other_kinds_are_listed_with_the_reason(tmp_path):
-    make(tmp_path, "a.txt", "b.pdf", "README")
-    found = find_files([tmp_path, tmp_path / "b.pdf"])
+    make(tmp_path, "a.txt", "b.odt", "README")
+    found = find_files([tmp_path, tmp_path / "b.odt"])
     assert skipped(found.unsupported) == {
         "README": "files of type (no suffix) are not supported",
-        "b.pdf": "files of type .pdf are not supported",
+        "b.odt": "files of type .odt are not supported",
     }
 
 
@@ -116,7 +116,7 @@ def test_two_files_with_one_source_are_refused(tmp_path):
 
 
 def test_the_same_file_given_twice_is_one_file(tmp_path, monkeypatch):
-    make(tmp_path, "a/x.txt", "a/y.pdf")
+    make(tmp_path, "a/x.txt", "a/y.odt")
     monkeypatch.chdir(tmp_path)
     found = find_files([tmp_path / "a", Path("a"), Path("a/x.txt")])
     assert sources(found) == ["x.txt"]

@@ -116,11 +116,15 @@ def test_a_few_control_characters_do_no_harm():
 
 
 def test_unknown_kinds_are_rejected_by_their_suffix():
-    assert [supported(path) for path in ("a/b.TXT", "x.md", "x.pdf", "README")] == [True, True, False, False]
-    with pytest.raises(
-        Rejected, match=r"x\.pdf: files of type \.pdf are not supported; convert it to one of \.markdown"
-    ):
-        load_bytes("x.pdf", b"text")
+    assert [supported(path) for path in ("a/b.TXT", "x.md", "x.PDF", "x.odt", "README")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    with pytest.raises(Rejected, match=r"x\.odt: files of type \.odt are not supported; convert it to one of \.docx"):
+        load_bytes("x.odt", b"text")
 
 
 @given(st.text(max_size=200), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]))

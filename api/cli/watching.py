@@ -1,0 +1,66 @@
+"""`pincite watch`: the store kept up to date while files change. The only import of `watchfiles`."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.console import count, note
+from api.cli.indexing import print_report
+from api.cli.options import EmbedderOption, StoreOption, settings_of
+from index.errors import StoreError, UsageError
+from index.files import IGNORE_FILE
+
+SWEEP = 300  # seconds
+TICK = 1000  # milliseconds between two looks at the clock
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command("watch", epilog="Example:  pincite watch articles --sweep 60")(watch)
+
+
+def watch(
+    paths: Annotated[list[Path], typer.Argument(help="Folders and files.", show_default=False)],
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out what matches this glob; repeatable.")] = None,
+    sweep: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds between two looks at every file.")] = SWEEP,
+    store: StoreOption = None,
+    embedder: EmbedderOption = None,
+) -> None:
+    """Index files as they change, and remove documents whose files are gone, until interrupted (Ctrl-C)."""
+    from api.watching import Watcher
+
+    settings = settings_of(store, embedder)
+    watcher = Watcher(tuple(paths), tuple(exclude or ()), settings, note)
+    watcher.update()
+    note(f"watching {count(len(paths), 'path')}; stop with Ctrl-C")
+    for _ in _moments(paths, settings.store, sweep):
+        try:
+            if report := watcher.update():
+                print_report(report)
+        except (StoreError, UsageError) as error:  # another writer, a folder that is away: the next look may be better
+            note(f"not up to date: {error}")
+
+
+def _moments(paths: Iterable[Path], store: Path, sweep: int) -> Iterator[None]:
+    """Yield whenever something changed, and at least every `sweep` seconds: a network drive may tell of no changes."""
+    import watchfiles
+
+    ours = store.absolute()
+    looked = -math.inf  # so that the first look comes once changes are seen: none falls in between
+    # Not filtered by watchfiles: it would go on waiting, past any sweep, while there are changes of the store alone.
+    for changes in watchfiles.watch(
+        *paths, watch_filter=None, rust_timeout=TICK, yield_on_timeout=True, ignore_permission_denied=True
+    ):
+        if time.monotonic() >= looked + sweep or any(_is_theirs(Path(path), ours) for _, path in changes):
+            yield
+            looked = time.monotonic()
+
+
+def _is_theirs(path: Path, ours: Path) -> bool:
+    """Tell whether a changed path may matter: our own writing would wake us for ever, hidden files are not indexed."""
+    hidden = path.name.startswith(".") and path.name != IGNORE_FILE
+    return not hidden and not path.absolute().is_relative_to(ours)

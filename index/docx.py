@@ -1,0 +1,231 @@
+"""Word documents (.docx) -> text and headings, with the standard library alone.
+
+Read are body, tables, text boxes, notes, and (marked) page headers and footers; insertions, but not what is deleted or
+hidden. A part is unfolded up to a bound, whatever the archive says of its size. Entities from outside are never loaded.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from xml.etree import ElementTree
+
+from index.blocks import Block, Layout, lay_out
+from index.docx_parts import Parts, local_name, value_of
+from index.errors import Rejected
+from index.metadata import find_metadata
+from index.plain import one_line, printable
+from index.types import Document, Field, Metadata
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_SKIPPED = frozenset(["del", "moveFrom", "Fallback", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange"])
+_OFF = ("0", "false", "off")
+_TITLE = 0  # the level of the style "Title"; headings are 1 to 6
+
+
+def load_docx(source: str, data: bytes) -> Document:
+    """Return the document that a Word file holds; its byte offsets are not known.
+
+    Raises Rejected for a file that is encrypted, damaged, unfolds to too much, or holds no text.
+    """
+    parts = Parts(source, data)
+    main = parts.target("", "officeDocument") or "word/document.xml"
+    levels = _levels(parts, parts.target(main, "styles"))
+    blocks = list(_Reading(levels).blocks(parts.events(main)))
+    titled = next((at for at, block in enumerate(blocks) if block.level == _TITLE), None)
+    blocks = [*blocks, *_notes(parts, main, levels), *_headers(parts, main, levels)]
+    if not blocks:
+        raise Rejected(f"{source}: no text (pictures are not read); fill it or exclude it")
+    layout = lay_out(source, [_as_block(block) for block in blocks])
+    return Document(
+        source=source,
+        text=layout.text,
+        sha256=hashlib.sha256(data).hexdigest(),
+        encoding=None,
+        bom_bytes=0,
+        media_type=MEDIA_TYPE,
+        marks=layout.marks,
+        metadata=_metadata(parts, layout, None if titled is None else layout.spans[titled]),
+        headings=layout.headings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Styled:
+    """A block with the level that its style gives it: `_TITLE`, 1 to 6 for headings, None for text."""
+
+    text: str
+    level: int | None = None
+    label: str | None = None
+    tight: bool = False
+
+
+def _as_block(styled: _Styled) -> Block:
+    level = 0 if styled.level is None else max(1, styled.level)
+    return Block(styled.text, level, styled.label, styled.tight)
+
+
+def _levels(parts: Parts, name: str | None) -> dict[str, int]:
+    """Return the level of each style that has one, its own or that of the style it is based on."""
+    own: dict[str, int] = {}
+    based: dict[str, str] = {}
+    for style in (element for element in parts.elements(name) if local_name(element) == "style"):
+        identity = value_of(style, "styleId")
+        for element in style.iter():
+            kind, value = local_name(element), value_of(element)
+            if kind == "name" and (level := _named_level(value)) is not None:
+                own[identity] = level
+            elif kind == "outlineLvl" and value.isdecimal() and int(value) < 9:
+                own.setdefault(identity, min(6, int(value) + 1))
+            elif kind == "basedOn":
+                based[identity] = value
+    for identity in based:
+        chain = [identity]
+        while chain[-1] not in own and based.get(chain[-1], identity) not in chain:
+            chain.append(based[chain[-1]])
+        if chain[-1] in own:
+            own[identity] = own[chain[-1]]
+    return own
+
+
+def _named_level(name: str) -> int | None:
+    """Return what a built-in style's name says; Word keeps it in English whatever language it speaks."""
+    words = name.lower().split()
+    if words == ["title"]:
+        return _TITLE
+    return min(6, int(words[1])) if len(words) == 2 and words[0] == "heading" and words[1].isdecimal() else None
+
+
+@dataclass(slots=True)
+class _Paragraph:
+    """A paragraph that is being read."""
+
+    parts: list[str] = field(default_factory=list)
+    level: int | None = None
+    listed: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Reads one part. Paragraphs and rows nest (text boxes, tables in cells), so both are stacks."""
+
+    levels: dict[str, int]
+    paragraphs: list[_Paragraph] = field(default_factory=list)
+    rows: list[list[list[str]]] = field(default_factory=list)
+    runs: list[bool] = field(default_factory=list)  # for each run that is open, whether it is hidden
+    row_before: bool = False
+    list_before: bool = False
+
+    def blocks(self, events: Iterable[tuple[str, ElementTree.Element]]) -> Iterator[_Styled]:
+        """Yield the blocks of a part in order."""
+        skipped = 0
+        for event, element in events:
+            name = local_name(element)
+            if name in _SKIPPED:
+                skipped += 1 if event == "start" else -1
+            elif not skipped and event == "start":
+                self._start(name)
+            elif not skipped:
+                yield from self._end(name, element)
+            if event == "end" and name in ("p", "tr", *_SKIPPED):
+                element.clear()
+
+    def _start(self, name: str) -> None:
+        if name == "p":
+            self.paragraphs.append(_Paragraph())
+        elif name == "tr":
+            self.rows.append([])
+        elif name == "tc" and self.rows:
+            self.rows[-1].append([])
+        elif name == "tbl":
+            self.row_before = False
+        elif name == "r":
+            self.runs.append(False)
+
+    def _end(self, name: str, element: ElementTree.Element) -> Iterator[_Styled]:
+        if name == "p" and self.paragraphs:
+            yield from self._paragraph(self.paragraphs.pop())
+        elif name == "tr" and self.rows:
+            yield from self._row(self.rows.pop())
+        elif name == "r" and self.runs:
+            self.runs.pop()
+        elif self.paragraphs:
+            self._inside(self.paragraphs[-1], name, element)
+
+    def _inside(self, paragraph: _Paragraph, name: str, element: ElementTree.Element) -> None:
+        if name == "pStyle":
+            paragraph.level = self.levels.get(value_of(element), paragraph.level)
+        elif name == "outlineLvl" and value_of(element).isdecimal() and int(value_of(element)) < 9:
+            paragraph.level = min(6, int(value_of(element)) + 1)
+        elif name == "numPr":
+            paragraph.listed = True
+        elif name == "vanish" and self.runs:
+            self.runs[-1] = value_of(element) not in _OFF
+        elif self.runs and not any(self.runs):
+            paragraph.parts.append(_written(name, element))
+
+    def _paragraph(self, paragraph: _Paragraph) -> Iterator[_Styled]:
+        text = printable("".join(paragraph.parts)).strip()
+        if not text:
+            return
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1].append(text)
+            return
+        tight = paragraph.listed and self.list_before
+        self.list_before = paragraph.listed
+        yield _Styled(text, paragraph.level, None, tight)
+
+    def _row(self, cells: list[list[str]]) -> Iterator[_Styled]:
+        text = "\t".join("\n".join(cell) for cell in cells).strip()
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += [text] if text else []
+        elif text:
+            yield _Styled(text, tight=self.row_before)
+            self.row_before, self.list_before = True, False
+
+
+def _written(name: str, element: ElementTree.Element) -> str:
+    """Return what an element of a run puts on paper."""
+    if name == "t":
+        return (element.text or "").replace("\n", " ").replace("\f", " ")
+    if name == "sym":
+        code = value_of(element, "char")
+        return chr(int(code, 16)) if code and int(code, 16) < 0x110000 else ""
+    return {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\N{NON-BREAKING HYPHEN}"}.get(name, "")
+
+
+def _notes(parts: Parts, main: str, levels: dict[str, int]) -> Iterator[_Styled]:
+    """Yield the footnotes and endnotes."""
+    for kind in ("footnotes", "endnotes"):
+        for name in parts.targets(main, kind):
+            if parts.has(name):
+                yield from _Reading(levels).blocks(parts.events(name))
+
+
+def _headers(parts: Parts, main: str, levels: dict[str, int]) -> list[_Styled]:
+    """Return what stands at the head and foot of the pages, each line once, marked."""
+    found: dict[str, _Styled] = {}
+    for name in [*parts.targets(main, "header"), *parts.targets(main, "footer")]:
+        if parts.has(name):
+            for styled in _Reading(levels).blocks(parts.events(name)):
+                found.setdefault(styled.text, replace(styled, level=None, label="page header"))
+    return list(found.values())
+
+
+def _metadata(parts: Parts, layout: Layout, title: tuple[int, int] | None) -> Metadata:
+    """Return what the text states and, of title and author, what the file's properties say.
+
+    Its dates are left out: a file is made at another time than what it holds was published.
+    """
+    written = find_metadata(layout.text, layout.marks)
+    said = {local_name(element): one_line([printable(element.text or "")]) for element in _properties(parts)}
+    if title:
+        written = replace(written, title=Field(layout.text[slice(*title)], *title))
+    elif written.title is None and said.get("title"):
+        written = replace(written, title=Field(said["title"]))
+    if written.author is None and " " in said.get("creator", ""):
+        written = replace(written, author=Field(said["creator"]))
+    return written
+
+
+def _properties(parts: Parts) -> Iterator[ElementTree.Element]:
+    return parts.elements(parts.target("", "core-properties"))

@@ -1,0 +1,36 @@
+"""Texts that are nearly the same: syndicated copies, reprints, drafts."""
+
+import re
+from collections.abc import Iterator
+
+from index.types import Document
+
+NEAR = 0.7  # share of the five-word runs of both texts that they have in common (Jaccard), from which they are copies
+_RUN = 5  # words
+_LEAST = 20  # words; shorter texts say too little to be anyone's copy
+_MOST = 20_000  # words that are compared, from the beginning
+# Scripts that do not put spaces between words: each character counts as one.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
+
+
+def likeness(one: Document, other: Document) -> float:
+    """Return the share of five-word runs that two documents have in common, 0 to 1; what is marked is left out."""
+    first, second = runs(one), runs(other)
+    return len(first & second) / len(first | second) if first and second else 0.0
+
+
+def runs(document: Document) -> frozenset[str]:
+    """Return the runs of five words outside the marks; none for a very short text."""
+    words = [word for _, word in zip(range(_MOST), _words(document), strict=False)]
+    if len(words) < _LEAST:
+        return frozenset()
+    return frozenset(" ".join(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1))
+
+
+def _words(document: Document) -> Iterator[str]:
+    """Yield the words outside the marks: what sites put around a story differs."""
+    start = 0
+    for first, last in [*((mark.start, mark.end) for mark in document.marks), (len(document.text), 0)]:
+        for word in _WORD.finditer(document.text, start, first):
+            yield word.group().casefold()
+        start = last

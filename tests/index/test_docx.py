@@ -1,0 +1,130 @@
+import pytest
+from file_samples import HEADINGS, W, docx, paragraph, run, style, table, zipped
+
+from index.errors import Rejected
+from index.load import load_bytes
+from index.sections import regions
+
+PROSE = "The bridge over the river was opened on Monday, and many people came to see it."
+
+
+def load(body, **more):
+    return load_bytes("a.docx", docx(body, **more))
+
+
+def levels(document):
+    return [(heading.level, document.text[heading.start : heading.end]) for heading in document.headings]
+
+
+def test_paragraphs_headings_lists_and_tables_come_in_order():
+    listed = "<w:numPr/>"
+    body = paragraph("A bridge", "Titel") + paragraph("History", "berschrift1") + paragraph(PROSE)
+    body += paragraph("one", more=listed) + paragraph("two", more=listed) + table(("year", "length"), ("2020", "300 m"))
+    document = load(body)
+    assert document.text == f"A bridge\n\nHistory\n\n{PROSE}\n\none\ntwo\n\nyear\tlength\n2020\t300 m"
+    assert (document.encoding, document.bom_bytes) == (None, 0)
+    assert levels(document) == [
+        (1, "A bridge"),
+        (1, "History"),
+    ]
+
+
+def test_a_place_has_the_headings_above_it_and_passages_lie_under_them():
+    body = paragraph("History", "berschrift1") + paragraph("Early", "berschrift2") + paragraph(PROSE)
+    body += paragraph("# no heading\n---") + paragraph("Today", "berschrift1") + paragraph("It is closed.")
+    document = load(body)
+    assert document.headings_at(document.text.index("bridge")) == ("History", "Early")
+    assert document.headings_at(document.text.index("# no")) == ("History", "Early")
+    assert document.headings_at(document.text.index("closed")) == ("Today",)
+    assert document.page_at(5) is None
+    assert [region.path for region in regions(document)] == [("History", "Early"), ("Today",)]
+
+
+def test_a_style_has_its_level_from_its_english_name_its_outline_or_the_style_it_is_based_on():
+    styles = (
+        HEADINGS + style("Kapitel", "Kapitel", based="berschrift2") + style("X", "X", level=3) + style("L", "L", "L")
+    )
+    body = paragraph("a", "Kapitel") + paragraph("b", "X") + paragraph("c", "L") + paragraph("d", "none")
+    document = load(body, styles=styles)
+    assert levels(document) == [
+        (2, "a"),
+        (4, "b"),
+    ]
+
+
+def test_what_is_inserted_is_read_and_what_is_deleted_or_hidden_is_not():
+    inserted = f"<w:ins>{run('new ')}</w:ins>"
+    gone = f"<w:del><w:r><w:delText>old </w:delText></w:r></w:del><w:moveFrom>{run('moved ')}</w:moveFrom>"
+    hidden = run("secret ", "<w:vanish/>") + run("shown ", '<w:vanish w:val="0"/>')
+    control = f"<w:sdt><w:sdtContent>{run('filled in ')}</w:sdtContent></w:sdt>"
+    link = f"<w:hyperlink>{run('a link')}</w:hyperlink>"
+    assert load(f"<w:p>{inserted}{gone}{hidden}{control}{link}</w:p>").text == "new shown filled in a link"
+
+
+def test_text_boxes_notes_headers_and_footers_are_read_and_those_of_the_pages_marked():
+    box = f"<w:r><w:txbxContent>{paragraph('In a box.')}</w:txbxContent><w:t> and after it</w:t></w:r>"
+    notes = f'<w:footnote w:type="separator"/><w:footnote>{paragraph("A note.")}</w:footnote>'
+    note = f"<w:footnotes {W}>{notes}</w:footnotes>"
+    head = f"<w:hdr {W}>{paragraph('The Post')}</w:hdr>"
+    document = load(f"<w:p>{run('Before')}{box}</w:p>", parts=[("footnotes", note), ("header", head), ("header", head)])
+    assert document.text == "In a box.\n\nBefore and after it\n\nA note.\n\nThe Post"
+    (mark,) = document.marks
+    assert (mark.label, document.text[mark.start : mark.end]) == ("page header", "The Post")
+
+
+def test_title_and_author_come_with_their_places_and_else_from_the_properties():
+    body = paragraph("A bridge", "Titel") + paragraph("By Jane Doe") + paragraph(PROSE)
+    metadata = load(body, title="draft 3", creator="john roe").metadata
+    assert (metadata.title.value, metadata.title.start) == ("A bridge", 0)
+    assert (metadata.author.value, metadata.author.start) == ("Jane Doe", len("A bridge\n\nBy "))
+    metadata = load(paragraph(PROSE), title="A bridge", creator="Jane Doe").metadata
+    assert (metadata.title.value, metadata.title.start) == ("A bridge", None)
+    assert (metadata.author.value, metadata.author.start) == ("Jane Doe", None)
+
+
+def test_a_file_that_unfolds_to_too_much_is_rejected_whatever_its_archive_says():
+    bomb = docx("<w:p><w:r><w:t>" + "a" * (140 * 2**20) + "</w:t></w:r></w:p>")
+    assert len(bomb) < 2**20
+    with pytest.raises(Rejected, match=r"a\.docx: unfolds to more than 128 MiB"):
+        load_bytes("a.docx", bomb)
+    understated = bomb.replace((140 * 2**20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    with pytest.raises(Rejected, match=r"a\.docx: "):
+        load_bytes("a.docx", understated)
+
+
+LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY {two} "{f"&{one};" * 100}">' for one, two in zip("abcdef", "bcdefg", strict=True)
+)
+OUTSIDE = '<!DOCTYPE a [<!ENTITY g SYSTEM "file:///etc/hostname">'
+
+
+@pytest.mark.parametrize("doctype", [LAUGHS, OUTSIDE])
+def test_entities_that_multiply_or_come_from_outside_are_rejected(doctype):
+    main = f"{doctype}]><w:document {W}><w:body>{run('&g;').replace('&amp;', '&')}</w:body></w:document>"
+    with pytest.raises(Rejected, match=r"a\.docx: damaged"):
+        load_bytes("a.docx", zipped({"word/document.xml": main}))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "protected with a password, or an old .doc"),
+        (b"", "damaged"),
+        (b"PK\x03\x04 and then nothing", "damaged"),
+        (zipped({"mimetype": "application/zip"}), "not a Word document .no word/document.xml"),
+        (docx(paragraph(PROSE))[:300], "damaged"),
+        (docx("<w:p>"), "damaged"),
+        (docx(paragraph("")), "no text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_rejected_with_the_reason(data, reason):
+    with pytest.raises(Rejected, match=rf"a\.docx: {reason}"):
+        load_bytes("a.docx", data)
+
+
+def test_a_part_whose_bytes_are_damaged_is_rejected():
+    data = bytearray(docx(paragraph(PROSE * 50)))
+    at = data.index(b"word/document.xml") + 60
+    data[at : at + 20] = bytes(20)
+    with pytest.raises(Rejected, match=r"a\.docx: damaged"):
+        load_bytes("a.docx", bytes(data))

@@ -1,0 +1,99 @@
+"""The bytes of uploads: kept while a document needs them, whatever happens in between."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fakes import WINDOW, WordEncoder, new_store, put
+
+from index.chunk import ChunkLimits
+from index.errors import Rejected, StoreError
+from index.files import FoundFile
+from index.ingest import IngestOptions, ingest, remove
+from index.originals import original, put_bytes, remove_document, sweep
+from index.types import document_id_of
+from index.writer import Writer
+
+LIMITS = ChunkLimits(WINDOW)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with new_store(tmp_path / "store") as store:
+        yield store
+
+
+def upload(store, source, data):
+    stored, _ = put_bytes(store, WordEncoder(), LIMITS, source, data)
+    return original(store, stored.document.sha256)
+
+
+def test_what_is_stored_is_what_a_snapshot_gives_back(store):
+    stored, replaced = put_bytes(store, WordEncoder(), LIMITS, "a.txt", b"Some words.")
+    with store.snapshot() as snapshot:
+        assert snapshot.document_by_source("a.txt") == stored
+    assert (stored.origin, replaced, stored.size) == (None, False, len(b"Some words."))
+    assert put_bytes(store, WordEncoder(), LIMITS, "a.txt", b"Some words.")[1]
+
+
+def test_bytes_that_are_refused_are_not_kept(store):
+    with pytest.raises(Rejected, match="empty"):
+        upload(store, "a.txt", b"")
+    assert not (store.folder / "originals").exists()
+
+
+def test_what_a_crash_left_behind_is_swept_and_what_is_needed_is_not(store, monkeypatch):
+    kept = upload(store, "a.txt", b"Some words.")
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "put", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            upload(store, "b.txt", b"Lost words.")
+    (kept.parent / f"{'0' * 64}.partial").write_bytes(b"half")
+    assert len(list(kept.parent.iterdir())) == 3
+    sweep(store)
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_an_upload_removed_by_source_leaves_bytes_that_a_sweep_deletes(store):
+    kept = upload(store, "a.txt", b"Some words.")
+    remove(store, ["a.txt"])
+    sweep(store)
+    assert not kept.exists()
+    sweep(store)
+
+
+def test_a_file_takes_the_place_of_an_upload_and_its_bytes_go_with_the_next_sweep(store, tmp_path):
+    kept = upload(store, "a.txt", b"Some words.")
+    (tmp_path / "a.txt").write_bytes(b"Some words.")
+    found = [FoundFile(tmp_path / "a.txt", "a.txt")]
+    report = ingest(store, found, WordEncoder(), IngestOptions(LIMITS, 1000), lambda *_: None)
+    assert (report.replaced, report.embedded) == (["a.txt"], 0)
+    sweep(store)
+    assert not kept.exists()
+
+
+def test_removing_a_document_that_came_from_a_file_keeps_an_upload_of_the_same_bytes(store, tmp_path):
+    kept = upload(store, "a.txt", b"Some words.")
+    (tmp_path / "b.txt").write_bytes(b"Some words.")
+    put(store, tmp_path / "b.txt", "b.txt")
+    assert remove_document(store, document_id_of("b.txt"))
+    assert not remove_document(store, document_id_of("b.txt"))
+    assert kept.read_bytes() == b"Some words."
+
+
+def test_uploads_and_removals_of_the_same_bytes_at_once_lose_none_that_are_needed(store):
+    def change(number):
+        for _ in range(4):
+            upload(store, f"{number}.txt", b"Some words.")
+            remove_document(store, document_id_of(f"{number}.txt"))
+        return upload(store, f"{number}.txt", b"Some words.").read_bytes()
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(change, range(3))) == [b"Some words."] * 3
+
+
+def test_bytes_that_cannot_be_deleted_are_named(store):
+    kept = upload(store, "a.txt", b"Some words.")
+    kept.unlink()
+    (kept / "inside").mkdir(parents=True)
+    with pytest.raises(StoreError, match=f"{kept.name}: .*; delete it"):
+        remove_document(store, document_id_of("a.txt"))
