@@ -1,9 +1,12 @@
 # README's two commands are `make serve` and `make test`. Each makes its own virtual environment on a fresh machine.
 PYTHON ?= python3
 VENV := .venv
+CYCLES ?= 500
+SEED ?= 0
 BIN := $(VENV)/bin
+AXE := .browser/node_modules/axe-core/axe.min.js
 
-.PHONY: install serve test lint types eval clean
+.PHONY: install serve test browser lint types eval crash fuzz load image image-check clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +21,13 @@ serve: install
 	$(BIN)/pincite serve
 
 test: install lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
+
+# What the browser's tests check accessibility with; it is fetched, not kept here. Chromium is the machine's own.
+browser: $(AXE)
+
+$(AXE):
+	npm install --silent --prefix .browser --no-save --ignore-scripts --no-audit --no-fund axe-core@4.14.1
 
 lint: install
 	$(BIN)/ruff check .
@@ -31,5 +40,25 @@ eval: install
 	$(BIN)/pincite index seeds
 	$(BIN)/pincite eval seeds/gold.jsonl
 
+# Kills a process that writes a store so often, and looks each time at what it left.
+crash: install
+	PYTHONPATH=tests $(BIN)/python tests/index/crash.py --cycles $(CYCLES) --seed $(SEED)
+
+# Sends every call of the service whatever its own OpenAPI document allows, and what it does not.
+fuzz: install
+	$(BIN)/python -m pytest -m slow tests/api/test_fuzz.py
+
+# 64 clients for a minute; see `benchmarks/load.py --help`.
+load: install
+	$(BIN)/pincite index seeds
+	$(BIN)/python -m benchmarks.load --uploads
+
+image:
+	docker build --tag pincite .
+
+# What the Dockerfile does, step by step, in a folder of its own: for where there is no container runtime.
+image-check:
+	sh scripts/image_check.sh
+
 clean:
-	rm -rf $(VENV) .pincite
+	rm -rf $(VENV) .browser .pincite

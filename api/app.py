@@ -13,28 +13,53 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 import api.pages.ask
+import api.pages.confirmed
 import api.pages.docs
+import api.pages.evaluations
+import api.pages.library
 import api.pages.read
+from api.bounds import DEFAULT_BOUNDS, Bounds
+from api.limits import RateLimit
+from api.metrics import Metrics
 from api.pages.render import STATIC, render
-from api.problems import Problem, problem_of, problem_response, refusals
-from api.routes import ask, batch, citations, documents, health
-from api.routes.guard import HEADERS, BodyLimit, KnownHosts, ReplyHeaders
+from api.problems import Problem, problem_headers, problem_of, problem_response, refusals
+from api.routes import ask, batch, citations, documents, evaluations, health, login, metrics, uploads
+from api.routes.access import Gate
+from api.routes.admission import Admission
+from api.routes.guard import BODY_LIMITS, HEADERS, UPLOADS, BodyLimit, Crowd, KnownHosts, ReplyHeaders
+from api.routes.observe import REQUEST_ID, Observe
+from api.running import Load, running, show
+from api.service_store import ServiceStore
 from index.errors import PinciteError
 from rag.answer import Answerer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_ROUTERS = (ask, batch, citations, documents, health, api.pages.ask, api.pages.read, api.pages.docs)
+SPARE = 256  # requests served at once besides those that use the models or wait for them
+_ROUTERS = (ask, batch, citations, documents, uploads, evaluations, health, metrics, login)
+_PAGES = (
+    *(api.pages.ask, api.pages.read, api.pages.library, api.pages.evaluations),
+    *(api.pages.confirmed, api.pages.docs),
+)
 _ABOUT = (
     "Questions over a folder of articles: every answer is a word-for-word quote, and every citation an exact place. "
     "Offsets are Unicode code points, 0-based, end exclusive. Errors are problem details (RFC 9457)."
 )
 
 
-def create_app(answerer: Answerer, allowed_hosts: Sequence[str] | None = None) -> FastAPI:
-    """Return the service around an answerer, whose store stays the caller's to close.
+def create_app(
+    answerer: Answerer | Load,
+    allowed_hosts: Sequence[str] | None = None,
+    keys: ServiceStore | None = None,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    *,
+    log_questions: bool = False,
+) -> FastAPI:
+    """Return the service around an answerer, whose store (like `keys`) stays the caller's to close.
 
+    In the place of an answerer it takes what loads one: it then listens at once, is ready when that has returned, and
+    closes its store. Its lifespan runs evaluations, which it keeps with the keys, or else in the store's folder.
     `allowed_hosts` are the host names (without port) under which it may be reached, None for any; give `LOOPBACK`
-    where it listens on loopback alone.
+    where it listens on loopback alone and asks for no keys. `keys` holds those that are asked for, None asks for none.
     """
     app = FastAPI(
         title="Pincite",
@@ -44,30 +69,49 @@ def create_app(answerer: Answerer, allowed_hosts: Sequence[str] | None = None) -
         redoc_url=None,
         responses={"default": {**refusals(500)[500], "description": "Any other refusal or failure"}},
         telemetry={"auto_configure": False},
+        lifespan=lambda app: running(app.state, answerer),
     )
-    app.state.answerer = answerer
-    for module in _ROUTERS:
+    app.state.answerer = app.state.evaluations = None
+    app.state.keys, app.state.metrics, app.state.log_questions = keys, Metrics(), log_questions
+    app.state.admission = Admission(bounds, app.state.metrics)
+    if isinstance(answerer, Answerer):
+        show(app.state, answerer)
+    for module in (*_ROUTERS, *_PAGES):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     for kind in (HTTPException, RequestValidationError, PinciteError, Exception):
         app.add_exception_handler(kind, _explain)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    app.add_middleware(BodyLimit)
+    _add_guards(app, allowed_hosts, keys, bounds)
+    return app
+
+
+def _add_guards(app: FastAPI, allowed_hosts: Sequence[str] | None, keys: ServiceStore | None, bounds: Bounds) -> None:
+    """Put in front of the routes what every request passes; what is added last is passed first."""
+    rate = RateLimit(bounds.rate_per_minute) if keys and bounds.rate_per_minute else None
+    limits = {**BODY_LIMITS, UPLOADS: bounds.upload_bytes}
+    app.add_middleware(BodyLimit, limits=limits, seconds=bounds.deadline_seconds)
+    app.add_middleware(Gate, keys=keys, rate=rate, explain=_explain)
     if allowed_hosts is not None:
         app.add_middleware(KnownHosts, hosts=allowed_hosts)
-    app.add_middleware(ReplyHeaders)  # added last, so it is outermost
-    return app
+    app.add_middleware(Crowd, most=bounds.concurrency + bounds.queue + SPARE)
+    app.add_middleware(ReplyHeaders)
+    app.add_middleware(Observe, metrics=app.state.metrics)
 
 
 async def _explain(request: Request, error: Exception) -> Response:
     """Return what went wrong: a page for who reads pages, problem details for everyone else."""
     found = problem_of(error)
-    if _reads_pages(request):
-        response: Response = render("problem.html", {"problem": found}, found.status)
+    if not _reads_pages(request):
+        response: Response = problem_response(found, error)
+    elif found.status == 401:
+        response = login.login_form(request)
     else:
-        response = problem_response(found, error)
+        response = render("problem.html", {"problem": found}, found.status)
+    response.headers.update(problem_headers(found, error))
     # The reply to an unexpected error does not pass our middleware.
     response.headers.update(HEADERS)
+    response.headers[REQUEST_ID] = request.state.request_id
     return response
 
 
@@ -79,7 +123,7 @@ def _reads_pages(request: Request) -> bool:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the schema, to which the problems that every endpoint may answer with are added."""
+    """Return the schema, with the problems that every endpoint may answer with, and keys only if they are asked for."""
     if app.openapi_schema is None:
         app.openapi_schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -89,4 +133,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template=reference, mode="serialization")
         schemas.update(problem.pop("$defs", {}))
         schemas["Problem"] = problem
+        if app.state.keys is None:
+            _take_out_keys(app.openapi_schema)
     return app.openapi_schema
+
+
+def _take_out_keys(schema: dict[str, Any]) -> None:
+    del schema["components"]["securitySchemes"]
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation.pop("security", None)

@@ -1,7 +1,9 @@
 """What clients of the HTTP interface send. Names, keys and bounds are the contract."""
 
 import re
+import unicodedata
 from datetime import date
+from pathlib import PureWindowsPath
 from typing import Annotated
 
 from pydantic import (
@@ -19,15 +21,32 @@ from index.types import Filters
 from rag.answer import MAX_QUESTION, MAX_TOP_K, TOP_K, Request
 
 MAX_ID = 200  # characters of a batch line's id
+MAX_SOURCE = 1000  # characters
 
 _RISK = re.compile(r"risk:0?\.[0-9]{1,6}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# U+FFFD stands for what could not be decoded; the others turn the letters after them around, or are invisible marks.
+_MISLEADING = re.compile("[\ufffd\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("is blank; ask something in words")
     return text
+
+
+def _source(path: str) -> str:
+    """Return a path that means one place to everyone who reads it; ValueError for any other."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path):
+        raise ValueError("holds control characters; leave them out")
+    if _MISLEADING.search(path):
+        raise ValueError("holds characters that are not text, or that change how the others are shown; leave them out")
+    # Windows' rules refuse more than ours, and a source may be read there.
+    if "\\" in path or PureWindowsPath(path).anchor or any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError('is no plain relative path; give one like "news/2024/summit.txt"')
+    if not unicodedata.is_normalized("NFC", path):
+        raise ValueError("is not in Unicode's composed form (NFC), so it would look like another source; compose it")
+    return path
 
 
 def _whole_date(text: str) -> str:
@@ -55,6 +74,7 @@ def _name(value: object) -> object:
 
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUESTION), AfterValidator(_not_blank)]
+Source = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SOURCE), AfterValidator(_source)]
 TopK = Annotated[
     int, Field(strict=True, ge=1, le=MAX_TOP_K, description="The number of passages read (ask) and returned.")
 ]

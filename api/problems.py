@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from index.errors import PinciteError, StoreError, UsageError
+from index.errors import PinciteError, Rejected, StoreError, UsageError
 from rag.cite import VerificationError
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 5  # seconds after which what is busy or being mended may be tried again
 
 # RFC 9110's names; Python's own depend on its version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -59,30 +60,52 @@ def problem_of(error: Exception) -> Problem:
             return problem(422, "the body is not JSON in UTF-8")
         case HTTPException():
             return problem(error.status_code, str(error.detail))
-        case UsageError():
+        case UsageError() | Rejected():
             return problem(422, str(error))
         case VerificationError():
-            log.error("%s", error)
+            log.error("%s", _one_line(error))
         case StoreError():
-            log.error("%s", error)
+            log.error("%s", _one_line(error))
             return problem(503, str(error))
         case PinciteError():
-            log.error("%s", error)
+            log.error("%s", _one_line(error))
         case _:
             log.error("unexpected error", exc_info=error)
     return problem(500, "something went wrong here, and nothing is sent rather than a wrong answer; see the log")
 
 
 def problem_response(found: Problem, error: Exception | None = None) -> JSONResponse:
-    """Return the response that says so, with the headers that the error asks for (405: Allow)."""
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return JSONResponse(found.to_json(), found.status, headers, MEDIA_TYPE)
+    """Return the response that says so."""
+    return JSONResponse(found.to_json(), found.status, problem_headers(found, error), MEDIA_TYPE)
+
+
+def problem_headers(found: Problem, error: Exception | None) -> dict[str, str]:
+    """Return the headers that go with a problem: those the error asks for (405: Allow), 503: Retry-After."""
+    retry = {"retry-after": str(RETRY_AFTER)} if found.status == 503 else {}
+    return retry | dict((error.headers or {}) if isinstance(error, HTTPException) else {})
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` of an endpoint that may refuse with these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _title(status), "content": content} for status in statuses}
+    return {status: {"description": _title(status), "content": content, **_headers(status)} for status in statuses}
+
+
+def _headers(status: int) -> dict[str, Any]:
+    described = {
+        401: ("WWW-Authenticate", "How to show a key.", "string"),
+        429: ("Retry-After", "Seconds.", "integer"),
+        503: ("Retry-After", "Seconds.", "integer"),
+    }
+    if status not in described:
+        return {}
+    name, description, kind = described[status]
+    return {"headers": {name: {"description": description, "schema": {"type": kind}}}}
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error as one line of a log, whatever names and texts it quotes."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
 
 
 def _title(status: int) -> str:
@@ -118,3 +141,7 @@ def _reason(error: Mapping[str, Any]) -> str:
     if _no_json(error):
         return f"not JSON: {error.get('ctx', {}).get('error', error['msg'])}"
     return str(error["msg"]).removeprefix("Value error, ")
+
+
+# What every endpoint behind the gate may answer.
+GUARDED = refusals(401, 403, 429, 500, 503)

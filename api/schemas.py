@@ -1,7 +1,11 @@
 """What the HTTP interface replies, which `--json` prints too. Names, keys and null rules are the contract."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.jobs import Job, Status
 from index.snapshot import DocumentSummary
 from index.types import Field as MetadataField
 
@@ -15,8 +19,8 @@ class _Reply(BaseModel):
 class CitationReply(_Reply):
     """An exact place in a source; `start:end` are characters (code points) of the document's text, end exclusive.
 
-    Bytes, line and column (1-based) are null where the text was extracted from the file. `prefix` and `suffix` are
-    the up to 32 characters around the quote.
+    Bytes, line and column (1-based) are null where the text was extracted from the file; `page` (from 1) is null but in
+    a PDF. `prefix` and `suffix` are the up to 32 characters around the quote.
     """
 
     document_id: str
@@ -35,6 +39,10 @@ class CitationReply(_Reply):
     title: str | None
     url: str | None
     verified: bool = Field(description="The text at start:end was compared with the quote, and is the same.")
+    headings: list[str] = Field(default=[], description="Above the quote, the highest first; HTML and DOCX alone.")
+    copy_of: str | None = Field(
+        default=None, description="A document cited before whose text is nearly the same: the two are one source."
+    )
 
 
 class AlternativeReply(_Reply):
@@ -202,6 +210,53 @@ class DocumentsReply(_Reply):
 
     documents: list[DocumentReply]
     next: str | None
+
+
+class StartedReply(_Reply):
+    """An evaluation that was taken in."""
+
+    id: str
+    status: Status
+
+
+class ProgressReply(_Reply):
+    """How many steps of how many are behind it: each question, and some asked again for their latency."""
+
+    done: int
+    total: int
+
+
+class EvaluationSummary(_Reply):
+    """An evaluation and how far it is; `error` says why one failed."""
+
+    id: str
+    status: Status
+    created: datetime = Field(description="When it was taken in (UTC).")
+    progress: ProgressReply
+    error: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> "EvaluationSummary":
+        """Return the short form of a kept evaluation."""
+        return cls(
+            id=job.job_id,
+            status=job.status,
+            created=datetime.fromtimestamp(job.created, UTC),
+            progress=ProgressReply(done=job.done, total=job.total),
+            error=job.error,
+        )
+
+
+class EvaluationReply(EvaluationSummary):
+    """An evaluation with its report (`run`, `metrics`, `questions`), which is null unless it is done."""
+
+    report: dict[str, Any] | None
+
+
+class EvaluationsReply(_Reply):
+    """Evaluations, the latest first."""
+
+    evaluations: list[EvaluationSummary]
 
 
 class StatusReply(_Reply):

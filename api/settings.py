@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.bounds import DEFAULT_BOUNDS, Bounds
 from index.errors import UsageError
 from index.models import DEFAULT_EMBEDDER
 
@@ -27,7 +29,39 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_cache_path("pincite"), description="where prepared models are kept"
     )
     max_file_mb: int = Field(default=32, ge=1, le=1024, description="larger files are not indexed (MiB)")
+    mark_boilerplate: bool = Field(
+        default=True, description="navigation, share buttons and the like are not answered from"
+    )
     threads: int = Field(default=0, ge=0, le=256, description="of each model; 0 is one for every core")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto", description="of the models; auto is bf16 where the processor has it"
+    )
+
+    rate_per_minute: int = Field(
+        default=DEFAULT_BOUNDS.rate_per_minute, ge=0, le=1_000_000, description="requests of one key; 0 is no bound"
+    )
+    concurrency: int = Field(
+        default=DEFAULT_BOUNDS.concurrency, ge=1, le=64, description="requests that use the models at once"
+    )
+    queue: int = Field(default=DEFAULT_BOUNDS.queue, ge=0, le=10_000, description="requests that may wait for that")
+    deadline_seconds: float = Field(
+        default=DEFAULT_BOUNDS.deadline_seconds,
+        gt=0,
+        le=3600,
+        description="the longest that a body may take to arrive, and a request to wait for the models",
+    )
+
+    log_questions: bool = Field(default=False, description="the log holds questions and answers")
+
+    def bounds(self) -> Bounds:
+        """Return how much the service takes in at once."""
+        return Bounds(
+            rate_per_minute=self.rate_per_minute,
+            concurrency=self.concurrency,
+            queue=self.queue,
+            deadline_seconds=self.deadline_seconds,
+            upload_bytes=self.max_file_mb * 2**20,
+        )
 
     @model_validator(mode="after")
     def _refuse_unknown(self) -> "Settings":

@@ -20,6 +20,12 @@ def commands():
     return typer.main.get_command(app).commands
 
 
+def options(command):
+    """The options of a command, with those of the commands below it."""
+    below = getattr(command, "commands", {}).values()
+    return {option for param in command.params for option in param.opts}.union(*map(options, below))
+
+
 def test_every_command_is_documented_and_every_documented_one_exists():
     assert set(re.findall(r"^\| `pincite (\w+)", CLI, re.MULTILINE)) == set(commands())
 
@@ -27,18 +33,18 @@ def test_every_command_is_documented_and_every_documented_one_exists():
 def test_every_setting_is_documented_with_its_default_and_every_documented_one_exists():
     documented = dict(re.findall(rf"^\| `{PREFIX}(\w+)` \| (.+?) \|", CLI, re.MULTILINE))
     assert set(documented) == {name.upper() for name in Settings.model_fields}
-    for name in ("store", "embedder", "max_file_mb", "threads"):
+    fixed = ("store", "embedder", "max_file_mb", "threads")
+    for name in (*fixed, "rate_per_minute", "concurrency", "queue", "deadline_seconds"):
         assert documented[name.upper()] == f"`{Settings.model_fields[name].default}`"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_option_named_in_a_document_exists(document):
-    known = {option for command in commands().values() for param in command.params for option in param.opts}
+    known = set().union(*map(options, commands().values()))
     for line in re.findall(r"pincite (\w+)([^`\n|#]*)", document.read_text("utf-8")):
         named = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", line[1]))
         if line[0] in commands():
-            own = {option for param in commands()[line[0]].params for option in param.opts}
-            assert named <= own | {"--help"}, line
+            assert named <= options(commands()[line[0]]) | {"--help"}, line
         assert named <= known | {"--help"}, line
 
 
@@ -65,7 +71,8 @@ def test_the_example_on_the_readmes_first_screen_is_what_comes_back(seed_answere
     reply = json.loads(AskReply.model_validate(seed_answerer.ask(asked["question"])).model_dump_json())
     assert shown["citations"][0].items() <= reply["citations"][0].items()
     for key in shown.keys() - {"citations"}:
-        assert shown[key] == pytest.approx(reply[key], abs=1e-3) if key == "confidence" else shown[key] == reply[key]
+        # A processor without bf16 computes in fp32, which moves the confidence a little.
+        assert shown[key] == pytest.approx(reply[key], abs=0.02) if key == "confidence" else shown[key] == reply[key]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

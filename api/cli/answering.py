@@ -77,9 +77,13 @@ def _print_answer(reply: "Answer") -> None:
 
 
 def _place(citation: "Citation") -> str:
-    where = f":{citation.line}:{citation.column}" if citation.line else ""
+    where = (
+        f":{citation.line}:{citation.column}" if citation.line else f", page {citation.page}" if citation.page else ""
+    )
     title = f"  {citation.title}" if citation.title else ""
-    return f"{citation.source}{where} [{citation.start}:{citation.end}]{title}"
+    under = f"  ({' > '.join(citation.headings)})" if citation.headings else ""
+    copy = "  (a copy)" if citation.copy_of else ""
+    return f"{citation.source}{where} [{citation.start}:{citation.end}]{title}{under}{copy}"
 
 
 def search(

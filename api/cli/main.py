@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from api.cli import answering, evaluation, indexing, serving, upkeep
+from api.cli import answering, evaluation, gold, indexing, keys, models, serving, upkeep, watching
 from index.errors import PinciteError, StoreError
 
 USAGE, STORE, INTERRUPTED = 2, 4, 130
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (indexing, answering, evaluation, upkeep, serving):
+for module in (indexing, watching, answering, evaluation, gold, upkeep, models, keys, serving):
     module.register(app)
 
 

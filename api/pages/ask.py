@@ -1,107 +1,124 @@
 """The page that asks: a question in the address, the answer with its places in the page. Needs no script."""
 
-from dataclasses import dataclass
-from urllib.parse import urlencode
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse
 
-from api.pages.render import render
+from api.bodies import FilterBody
+from api.pages.answers import shown_answer, shown_passages
+from api.pages.examples import examples
+from api.pages.render import page_of, render
+from api.problems import problem_of
+from api.routes.access import Caller, Who, needs
+from api.routes.admission import Admission, InTurnIfAsked, admission_of
 from api.routes.dependencies import Asks
+from api.routes.steps import UNBUFFERED, begin
 from index.errors import UsageError
-from index.offsets import sentence_at
-from index.snapshot import DocumentSummary, Snapshot
-from index.types import Field, Filters
+from index.snapshot import Snapshot
 from rag.answer import MAX_QUESTION, Answerer, Request
-from rag.types import Answer, Citation
+from rag.types import Answer, SearchResult
 
-EXAMPLES = 5
-_LOOKED_AT = 50  # documents looked at for examples
+LOOKED_AT = 50  # documents looked at for examples, and offered as sources
 
-_NOTHING: dict[str, object] = {"answer": None, "error": None, "examples": [], "documents": None}
+_FILTERS = ("source", "date_from", "date_to")
+_NOTHING: dict[str, object] = {"shown": None, "error": None, "examples": [], "documents": None, "sources": []}
 
-router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A citation with the words around it, as they stand in the document, and what is known of that document."""
-
-    citation: Citation
-    before: str
-    after: str
-    publisher: str | None
-    published: str | None
+router = APIRouter(include_in_schema=False, dependencies=[needs("ask")])
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question that the store should be able to answer."""
-
-    question: str
-    href: str
+async def _filters_in(request: HttpRequest) -> dict[str, str]:
+    """Return what the address restricts the question to, as it was written."""
+    return {name: request.query_params.get(name, "").strip() for name in _FILTERS}
 
 
-@router.get("/")
-def ask_page(answerer: Asks, q: str | None = None, source: str = "") -> HTMLResponse:
+FiltersGiven = Annotated[dict[str, str], Depends(_filters_in)]
+
+
+@router.get("/", dependencies=[InTurnIfAsked])
+def ask_page(answerer: Asks, who: Who, given: FiltersGiven, q: str | None = None) -> HTMLResponse:
     """Show the question's answer; without a question, some that can be asked."""
-    asked = {"q": q, "source": source, "limit": MAX_QUESTION}
+    page = {**_NOTHING, **_asked(who, given, q)}
     if q is None:
-        return render("ask.html", {**_NOTHING, **asked, **_welcome(answerer)})
+        with answerer.store.snapshot() as snapshot:
+            return render("ask.html", {**page, **_store(snapshot)})
     try:
-        request = Request(q, filters=Filters(source=source.strip() or None))
-    except UsageError as error:
-        return render("ask.html", {**_NOTHING, **asked, "error": str(error)}, 422)
+        request = _request(q, given)
+    except (UsageError, ValidationError) as error:
+        return render("ask.html", {**page, "error": problem_of(error).detail}, 422)
     answer = answerer.ask(request.question, filters=request.filters)
-    found = {"answer": answer, "documents": answer.store.documents, "quoted": _quoted(answerer, answer)}
-    return render("ask.html", {**_NOTHING, **asked, **found})
+    return render("ask.html", {**page, **_answered(answerer, answer)})
 
 
-def _welcome(answerer: Answerer) -> dict[str, object]:
+@router.get("/answering")
+async def answering(
+    answerer: Asks, who: Who, given: FiltersGiven, admission: Annotated[Admission, Depends(admission_of)], q: str = ""
+) -> EventSourceResponse:
+    """Send the page's script what to show: the passages as soon as they are found, then the page with the answer.
+
+    The data of both events are HTML in a string of JSON: a line break of SSE would not keep those of a quote.
+    """
+    found, reading = await begin(answerer, _request(q, given), admission)
+    page = {**_NOTHING, **_asked(who, given, q)}
+    return EventSourceResponse(_parts(answerer, page, found, reading), headers=UNBUFFERED)
+
+
+async def _parts(
+    answerer: Answerer, page: dict[str, object], found: SearchResult, reading: asyncio.Task[Answer]
+) -> AsyncIterator[bytes]:
+    yield await run_in_threadpool(_passages_event, answerer, found)
+    try:
+        answer = await asyncio.shield(reading)
+    except Exception as error:  # the reply has begun: the script asks for the whole page, which says what is wrong
+        yield _event("error", problem_of(error).detail)
+    else:
+        yield await run_in_threadpool(_answer_event, answerer, page, answer)
+
+
+def _passages_event(answerer: Answerer, found: SearchResult) -> bytes:
     with answerer.store.snapshot() as snapshot:
-        return {"examples": examples(snapshot.list_documents(_LOOKED_AT)), "documents": snapshot.documents}
+        shown = shown_passages(snapshot, found.query, found.passages)
+    return _event("passages", page_of("passages.html", {"passages": shown}))
 
 
-def examples(documents: list[DocumentSummary]) -> list[Example]:
-    """Return questions about documents that state what is asked; kinds take turns, a document gives one."""
-    kinds = (
-        ("author", "Who wrote “{}”?"),
-        ("published", "When was “{}” published?"),
-        ("publisher", "Who published “{}”?"),
-    )
-    found: list[Example] = []
-    for summary in documents:
-        title = summary.metadata.title
-        known = {name for name, field in summary.metadata.items() if field.start is not None}
-        turns = (kinds[(len(found) + shift) % len(kinds)] for shift in range(len(kinds)))
-        words = next((words for name, words in turns if name in known), None)
-        if title and words and len(title.value) <= 90:
-            question = words.format(title.value)
-            example = Example(question, "/?" + urlencode({"q": question}))
-            found += [example] if example not in found else []
-    return found[:EXAMPLES]
+def _answer_event(answerer: Answerer, page: dict[str, object], answer: Answer) -> bytes:
+    return _event("answer", page_of("ask.html", {**page, **_answered(answerer, answer)}))
 
 
-def _quoted(answerer: Answerer, answer: Answer) -> list[Quoted]:
+def _event(name: str, html: str) -> bytes:
+    return format_sse_event(event=name, data_str=json.dumps(html))
+
+
+def _answered(answerer: Answerer, answer: Answer) -> dict[str, object]:
     with answerer.store.snapshot() as snapshot:
-        return [quoted(snapshot, citation) for citation in answer.citations]
+        return {"shown": shown_answer(snapshot, answer, answerer.threshold(None)), **_store(snapshot)}
 
 
-def quoted(snapshot: Snapshot, citation: Citation) -> Quoted:
-    """Return a citation in its sentence; in its prefix and suffix if the document has changed since it was cited."""
-    stored = snapshot.document(citation.document_id)
-    if stored is None or stored.document.sha256 != citation.sha256:
-        return Quoted(citation, citation.prefix, citation.suffix, None, None)
-    text, metadata = stored.document.text, stored.document.metadata
-    start, end = sentence_at(text, citation.start, citation.end)
-    return Quoted(
-        citation,
-        before=text[start : citation.start],
-        after=text[citation.end : end],
-        publisher=_value(metadata.publisher),
-        published=_value(metadata.published),
-    )
+def _request(question: str, given: dict[str, str]) -> Request:
+    """Return the request; UsageError or ValidationError for one that cannot be asked."""
+    filters = FilterBody.model_validate({name: value or None for name, value in given.items()})
+    return Request(question, filters=filters.to_filters())
 
 
-def _value(field: Field | None) -> str | None:
-    return field.value if field else None
+def _asked(who: Caller, given: dict[str, str], question: str | None) -> dict[str, object]:
+    return {
+        "q": question,
+        "given": given,
+        "narrowed": any(given.values()),
+        "limit": MAX_QUESTION,
+        "signed_in": who.in_session,
+        "may_write": "write" in who.scopes,
+    }
+
+
+def _store(snapshot: Snapshot) -> dict[str, object]:
+    some = snapshot.list_documents(LOOKED_AT)
+    sources = [summary.source for summary in some]
+    return {"documents": snapshot.documents, "sources": sources, "examples": examples(some)}

@@ -6,14 +6,16 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
+from api.pages.cite_as import forms, original_link, web_address
 from api.pages.render import render
 from api.pages.segments import shown
+from api.routes.access import Who, needs
 from api.routes.dependencies import Asks
 from api.routes.documents import find_document
-from index.offsets import locate
 from index.types import Document, StoredDocument
+from rag.cite import cite
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[needs("ask")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +28,23 @@ class Fact:
 
 
 @router.get("/read/{document_id}")
-def read_page(document_id: str, answerer: Asks, start: str | None = None, end: str | None = None) -> HTMLResponse:
+def read_page(
+    document_id: str, answerer: Asks, who: Who, start: str | None = None, end: str | None = None
+) -> HTMLResponse:
     """Show a document, `start:end` (characters of its text) highlighted; without them, the document alone."""
     stored = find_document(answerer, document_id)
     document = stored.document
     span = _span(document, start, end)
+    citation = cite(stored, *span, document.text[slice(*span)]) if span else None
     context = {
         "document": document,
         "title": document.metadata.title.value if document.metadata.title else document.source,
         "facts": facts(stored),
         "text": shown(document.text, document.marks, *(span or (0, 0))),
-        "span": span,
-        "line": locate(document.text, *span, document.encoding, document.bom_bytes).line if span else None,
-        "has_file": stored.origin is not None,
+        "citation": citation,
+        "forms": forms(document, citation) if citation else [],
+        "original": original_link(document, *span) if span else None,
+        "signed_in": who.in_session,
     }
     return render("read.html", context)
 
@@ -49,9 +55,7 @@ def facts(stored: StoredDocument) -> list[Fact]:
     named = (("Author", metadata.author), ("Publisher", metadata.publisher), ("Published", metadata.published))
     known = [Fact(name, field.value) for name, field in named if field]
     if metadata.url:
-        # Any other scheme (javascript:) would run what a document says.
-        safe = metadata.url.value.lower().startswith(("https://", "http://"))
-        known.append(Fact("Address", metadata.url.value, metadata.url.value if safe else None))
+        known.append(Fact("Address", metadata.url.value, web_address(metadata.url.value)))
     return [*known, Fact("Source", stored.document.source), Fact("SHA-256", f"{stored.document.sha256[:12]}…")]
 
 

@@ -12,8 +12,13 @@ STATIC = HERE / "static"
 
 
 def render(template: str, context: Mapping[str, object], status: int = 200) -> HTMLResponse:
-    """Return a page made from one of the templates; a name that the context lacks is an error."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(context), status)
+    """Return the response that is a page made from one of the templates."""
+    return HTMLResponse(page_of(template, context), status)
+
+
+def page_of(template: str, context: Mapping[str, object]) -> str:
+    """Return the HTML made from one of the templates; a name that the context lacks is an error."""
+    return _ENVIRONMENT.get_template(template).render(context)
 
 
 def exact(text: str) -> Markup:
@@ -44,6 +49,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def moment(written: str) -> str:
+    """Return an ISO time as it is read: "2026-11-22 03:14 UTC"."""
+    return f"{written[:16].replace('T', ' ')} UTC"
+
+
 def milliseconds(spent: float) -> str:
     """Return a duration as it is read: "84 ms", "2.3 s"."""
     return f"{spent:.0f} ms" if spent < 1000 else f"{spent / 1000:.1f} s"
@@ -56,10 +66,12 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.globals["signed_in"] = False  # for pages that are shown to anyone
 _ENVIRONMENT.filters |= {
     "exact": exact,
     "percent": percent,
     "likelihood": likelihood,
     "count": count,
+    "moment": moment,
     "milliseconds": milliseconds,
 }

@@ -1,14 +1,21 @@
 """A text cut at the boundaries of its marks and of a cited span. Pure functions."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.types import Mark
 
+EXCERPT = 420  # characters
+_BEFORE = 140  # of them at most before the first mark
+_WORD = 40  # characters looked at for the end of a word
+
+_SPACE = re.compile(r"\s+")
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A slice of a document's text; `label` says why it is no part of the article, None where it is."""
+    """A slice of a text; `label` is its mark's (why it is no part of the article, for one), None where it has none."""
 
     text: str
     label: str | None
@@ -47,3 +54,26 @@ def segments(text: str, marks: Sequence[Mark], start: int, end: int) -> tuple[Se
     if done < end:
         found.append(Segment(text[done:end], None))
     return tuple(found)
+
+
+def excerpt(text: str, marks: Sequence[Mark]) -> tuple[Segment, ...]:
+    """Return about `EXCERPT` characters of a text, cut between words, with its first mark in them; "…" where it is cut.
+
+    A first mark that is longer than an excerpt is cut too.
+    """
+    first = min((mark.start for mark in marks), default=0)
+    start = 0 if first <= _BEFORE or len(text) <= EXCERPT else _word_start(text, first - _BEFORE, first)
+    end = len(text) if len(text) - start <= EXCERPT else _word_end(text, start + EXCERPT)
+    found = segments(text, marks, start, end)
+    before = (Segment("… ", None),) if start else ()
+    return (*before, *found, Segment(" …", None)) if end < len(text) else (*before, *found)
+
+
+def _word_start(text: str, at: int, most: int) -> int:
+    space = _SPACE.search(text, at, most)
+    return space.end() if space else at
+
+
+def _word_end(text: str, at: int) -> int:
+    space = _SPACE.search(text, at, at + _WORD)
+    return space.start() if space else at if len(text) > at + _WORD else len(text)

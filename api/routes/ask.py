@@ -1,24 +1,68 @@
 """Questions and searches, one at a time."""
 
-from fastapi import APIRouter
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from api.bodies import AskBody, FilterBody, SearchBody
-from api.problems import refusals
+from api.problems import GUARDED, problem_of, refusals
+from api.routes.access import needs
+from api.routes.admission import Admission, InTurn, admission_of
 from api.routes.dependencies import Asks, JsonBody
+from api.routes.steps import UNBUFFERED, begin
 from api.schemas import AskReply, SearchReply
+from rag.types import Answer, SearchResult
 
-router = APIRouter(prefix="/v1", tags=["ask"])
+EVENTS = "text/event-stream"
+
+router = APIRouter(prefix="/v1", tags=["ask"], dependencies=[needs("ask")], responses=GUARDED)
 
 
-@router.post("/ask", dependencies=[JsonBody], responses=refusals(413, 415, 422, 503), summary="Answer a question")
-def ask(body: AskBody, answerer: Asks) -> AskReply:
-    """Answer with a quote from the documents and its exact places, or with `null` where they do not say."""
+@router.post(
+    "/ask",
+    dependencies=[JsonBody],
+    response_model=AskReply,
+    responses={200: {"content": {EVENTS: {"schema": {"type": "string"}}}}, **refusals(413, 415, 422)},
+    summary="Answer a question",
+)
+async def ask(
+    request: Request, body: AskBody, answerer: Asks, admission: Annotated[Admission, Depends(admission_of)]
+) -> AskReply | EventSourceResponse:
+    """Answer with a quote from the documents and its exact places, or with `null` where they do not say.
+
+    With `Accept: text/event-stream` the reply is two events: `passages`, as soon as they are found, with what a search
+    would give, and `answer` with the whole reply; or `error` with a problem in its place.
+    """
     asked = body.to_request()
-    answer = answerer.ask(asked.question, asked.top_k, asked.min_confidence, asked.filters)
+    if EVENTS in request.headers.get("accept", ""):
+        found, reading = await begin(answerer, asked, admission)
+        return EventSourceResponse(_events(found, reading), headers=UNBUFFERED)
+    async with admission.turn():
+        answer = await run_in_threadpool(answerer.ask, asked.question, asked.top_k, asked.min_confidence, asked.filters)
     return AskReply.model_validate(answer)
 
 
-@router.post("/search", dependencies=[JsonBody], responses=refusals(413, 415, 422, 503), summary="Find passages")
+async def _events(found: SearchResult, reading: asyncio.Task[Answer]) -> AsyncIterator[bytes]:
+    yield _event("passages", SearchReply.model_validate(found))
+    try:
+        answer = await asyncio.shield(reading)
+    except Exception as error:  # the reply has begun, so there is no other way left to tell of it
+        yield _event("error", problem_of(error))
+    else:
+        yield _event("answer", AskReply.model_validate(answer))
+
+
+def _event(name: str, value: BaseModel) -> bytes:
+    return format_sse_event(event=name, data_str=value.model_dump_json())
+
+
+@router.post("/search", dependencies=[JsonBody, InTurn], responses=refusals(413, 415, 422), summary="Find passages")
 def search(body: SearchBody, answerer: Asks) -> SearchReply:
     """Find the passages that fit a query best, without reading an answer out of them."""
     filters = (body.filters or FilterBody()).to_filters()

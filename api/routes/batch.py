@@ -1,20 +1,22 @@
 """Many questions in one request: NDJSON in, NDJSON out, in the same order."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
-from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
 from api.bodies import MAX_ID, BatchLine
-from api.problems import Problem, problem_of, refusals
-from api.routes.dependencies import Asks, require_media_type
+from api.problems import GUARDED, Problem, problem_of, refusals
+from api.routes.access import needs
+from api.routes.admission import Admission, PlaceForBatch
+from api.routes.dependencies import Asks, require_media_type, spooled
 from api.schemas import AskReply
 from index.errors import UsageError
 from rag.answer import BATCH, Answerer, Request
@@ -23,12 +25,11 @@ from rag.types import Answer
 MAX_LINES = 10_000
 NDJSON = "application/x-ndjson"
 _ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines")
-_IN_MEMORY = 2**20  # bytes of a batch before it goes to disk
 _EXAMPLE = '{"id": "q1", "question": "Who leads the SCO?"}\n{"id": "q2", "question": "Where did they meet?"}\n'
 
 Name = str | int | None
 
-router = APIRouter(prefix="/v1", tags=["ask"])
+router = APIRouter(prefix="/v1", tags=["ask"], dependencies=[needs("ask")], responses=GUARDED)
 
 
 class _Line(NamedTuple):
@@ -38,20 +39,17 @@ class _Line(NamedTuple):
     asked: Request | Problem
 
 
-async def spooled(request: HttpRequest) -> AsyncIterator[IO[bytes]]:
-    """Receive the whole body into a temporary file, which is gone when the reply has been sent."""
+async def require_ndjson(request: HttpRequest) -> None:
+    """Refuse a body that is not said to be NDJSON (415)."""
     require_media_type(request, _ACCEPTED)
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        async for chunk in request.stream():
-            spool.write(chunk)
-        yield spool
 
 
 @router.post(
     "/batch",
+    dependencies=[Depends(require_ndjson)],
     responses={
         200: {"description": "One reply a line, in the order of the questions", "content": {NDJSON: {}}},
-        **refusals(413, 415, 422, 503),
+        **refusals(413, 415, 422),
     },
     response_class=StreamingResponse,
     openapi_extra={
@@ -62,7 +60,11 @@ async def spooled(request: HttpRequest) -> AsyncIterator[IO[bytes]]:
     },
     summary="Answer many questions",
 )
-def batch(answerer: Asks, spool: Annotated[IO[bytes], Depends(spooled)]) -> StreamingResponse:
+def batch(
+    answerer: Asks,
+    spool: Annotated[IO[bytes], Depends(spooled)],
+    admission: Annotated[Admission, PlaceForBatch],
+) -> StreamingResponse:
     """Answer a batch: each line an ask request plus an optional `id`, at most 10,000 lines and 16 MiB.
 
     The replies are streamed, in order, once the last line is here: `{"id", ...reply}`, or `{"id", "error": problem}`
@@ -73,16 +75,24 @@ def batch(answerer: Asks, spool: Annotated[IO[bytes], Depends(spooled)]) -> Stre
     if lines > MAX_LINES:
         raise HTTPException(413, f"the batch has {lines:,} lines; send at most {MAX_LINES:,} at a time")
     spool.seek(0)
-    return StreamingResponse(_replies(answerer, spool), media_type=NDJSON)
+    return StreamingResponse(_replies(answerer, spool, admission), media_type=NDJSON)
 
 
-def _replies(answerer: Answerer, lines: Iterable[bytes]) -> Iterator[bytes]:
-    waiting = (_parsed(answerer, line) for line in lines if line.strip())
+async def _replies(answerer: Answerer, lines: Iterable[bytes], admission: Admission) -> AsyncIterator[bytes]:
+    """Yield the replies; some lines at a time, with a turn at the models for each such part."""
+    waiting = (line for line in lines if line.strip())
     while some := list(islice(waiting, BATCH)):
-        answers = iter(_answers(answerer, [line.asked for line in some if isinstance(line.asked, Request)]))
-        for line in some:
-            outcome = next(answers) if isinstance(line.asked, Request) else line.asked
-            yield json.dumps(_reply(line.id, outcome), ensure_ascii=False).encode() + b"\n"
+        async with admission.turn_of_batch():
+            part = await run_in_threadpool(_replies_to, answerer, some)
+        yield part
+
+
+def _replies_to(answerer: Answerer, lines: Sequence[bytes]) -> bytes:
+    some = [_parsed(answerer, line) for line in lines]
+    answers = iter(_answers(answerer, [line.asked for line in some if isinstance(line.asked, Request)]))
+    outcomes = [next(answers) if isinstance(line.asked, Request) else line.asked for line in some]
+    replies = (_reply(line.id, outcome) for line, outcome in zip(some, outcomes, strict=True))
+    return b"".join(json.dumps(reply, ensure_ascii=False).encode() + b"\n" for reply in replies)
 
 
 def _parsed(answerer: Answerer, line: bytes) -> _Line:

@@ -3,16 +3,17 @@
 from fastapi import APIRouter
 
 from api.bodies import VerifyBody
-from api.problems import refusals
+from api.problems import GUARDED, refusals
+from api.routes.access import needs
 from api.routes.dependencies import Asks, JsonBody
 from api.schemas import VerdictReply, VerifyReply
 from rag.documents import StoredDocuments
 from rag.verify import claims_from, verify
 
-router = APIRouter(prefix="/v1/citations", tags=["citations"])
+router = APIRouter(prefix="/v1/citations", tags=["citations"], dependencies=[needs("ask")], responses=GUARDED)
 
 
-@router.post("/verify", dependencies=[JsonBody], responses=refusals(413, 415, 422, 503), summary="Check citations")
+@router.post("/verify", dependencies=[JsonBody], responses=refusals(413, 415, 422), summary="Check citations")
 def verify_citations(body: VerifyBody, answerer: Asks) -> VerifyReply:
     """Tell what became of each quote; the first that holds.
 

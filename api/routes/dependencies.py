@@ -1,19 +1,34 @@
-"""What endpoints ask for: the answerer, and a body that says it is JSON."""
+"""What endpoints ask for: the answerer, a body that says it is JSON, a body of any length on disk."""
 
+from collections.abc import AsyncIterator
 from email.message import Message
-from typing import Annotated
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from api.evaluations import Evaluations
 from rag.answer import Answerer
+
+_IN_MEMORY = 2**20  # bytes of a body before it goes to disk
 
 
 async def answerer_of(request: Request) -> Answerer:
-    """Return the answerer that this app was made around."""
-    answerer: Answerer = request.app.state.answerer
+    """Return the answerer that this app was made around; 503 until it is there."""
+    answerer: Answerer | None = request.app.state.answerer
+    if answerer is None:
+        raise HTTPException(503, "the models are being loaded; try again soon")
     return answerer
+
+
+async def evaluations_of(request: Request) -> Evaluations:
+    """Return the evaluations of this app; 503 until they are there."""
+    evaluations: Evaluations | None = request.app.state.evaluations
+    if evaluations is None:
+        raise HTTPException(503, "evaluations are not run yet; try again soon")
+    return evaluations
 
 
 async def require_json(request: Request) -> None:
@@ -29,5 +44,14 @@ def require_media_type(request: Request, accepted: tuple[str, ...]) -> None:
         raise HTTPException(415, f"send the body with Content-Type: {accepted[0]}")
 
 
+async def spooled(request: Request) -> AsyncIterator[IO[bytes]]:
+    """Receive the whole body into a temporary file, which is gone when the reply has been sent."""
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        async for chunk in request.stream():
+            spool.write(chunk)
+        yield spool
+
+
 Asks = Annotated[Answerer, Depends(answerer_of)]
+Evaluates = Annotated[Evaluations, Depends(evaluations_of)]
 JsonBody = Depends(require_json)

@@ -9,20 +9,22 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.problems import refusals
+from api.problems import GUARDED, refusals
+from api.routes.access import needs
 from api.routes.dependencies import Asks
 from api.schemas import DocumentReply, DocumentsReply, MarkReply, MetadataReply, WholeDocumentReply
+from index.originals import original
 from index.snapshot import DocumentSummary
 from index.types import StoredDocument
 from rag.answer import Answerer
 
-router = APIRouter(prefix="/v1/documents", tags=["documents"])
+router = APIRouter(prefix="/v1/documents", tags=["documents"], dependencies=[needs("ask")], responses=GUARDED)
 
 # What a browser shows as it is and runs nothing of; anything else is offered as a download.
 _SHOWN = ("text/plain", "application/pdf")
 
 
-@router.get("", responses=refusals(422, 503), summary="List documents")
+@router.get("", responses=refusals(422), summary="List documents")
 def list_documents(
     answerer: Asks,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
@@ -36,23 +38,13 @@ def list_documents(
     return DocumentsReply(documents=[DocumentReply.of(summary) for summary in shown], next=more)
 
 
-@router.get("/{document_id}", responses=refusals(404, 503), summary="One document")
+@router.get("/{document_id}", responses=refusals(404), summary="One document")
 def get_document(document_id: str, answerer: Asks) -> WholeDocumentReply:
     """Describe a document, with the spans of its text that are not part of the article and those of its metadata."""
     stored = find_document(answerer, document_id)
     document = stored.document
-    summary = DocumentSummary(
-        document_id=document_id,
-        source=document.source,
-        metadata=document.metadata,
-        sha256=document.sha256,
-        characters=len(document.text),
-        passages=stored.passages,
-        origin=None,
-        size=stored.size,
-    )
     return WholeDocumentReply(
-        **DocumentReply.of(summary).model_dump(),
+        **DocumentReply.of(summary_of(stored)).model_dump(),
         marks=[MarkReply.model_validate(mark) for mark in document.marks],
         metadata=MetadataReply.model_validate(document.metadata),
     )
@@ -60,7 +52,7 @@ def get_document(document_id: str, answerer: Asks) -> WholeDocumentReply:
 
 @router.get(
     "/{document_id}/text",
-    responses={200: {"content": {"text/plain": {}}}, **refusals(404, 503)},
+    responses={200: {"content": {"text/plain": {}}}, **refusals(404)},
     response_class=Response,
     summary="A document's text",
 )
@@ -72,17 +64,16 @@ def get_text(document_id: str, answerer: Asks) -> Response:
 
 @router.get(
     "/{document_id}/file",
-    responses={200: {"content": {"application/octet-stream": {}}}, **refusals(404, 409, 503)},
+    responses={200: {"content": {"application/octet-stream": {}}}, **refusals(404, 409)},
     response_class=Response,
     summary="A document's file",
 )
 def get_file(document_id: str, answerer: Asks) -> Response:
-    """Return the bytes of the original file, while they are those that were indexed (else 409)."""
+    """Return the bytes of the file or upload, while they are those that were indexed (else 409)."""
     stored = find_document(answerer, document_id)
     document = stored.document
-    if stored.origin is None:
-        raise HTTPException(404, f"{document.source}: there is no file of it; its text is at .../text")
-    data = _unchanged_bytes(Path(stored.origin), stored)
+    path = Path(stored.origin) if stored.origin else original(answerer.store, document.sha256)
+    data = _unchanged_bytes(path, stored)
     charset = f"; charset={document.encoding.replace('_', '-')}" if document.encoding else ""
     shown = "inline" if document.media_type in _SHOWN else "attachment"
     name = quote(PurePosixPath(document.source).name, safe="")
@@ -92,6 +83,21 @@ def get_file(document_id: str, answerer: Asks) -> Response:
             "content-type": f"{document.media_type}{charset}",
             "content-disposition": f"{shown}; filename*=UTF-8''{name}",
         },
+    )
+
+
+def summary_of(stored: StoredDocument) -> DocumentSummary:
+    """Return what a list shows of a stored document."""
+    document = stored.document
+    return DocumentSummary(
+        document_id=document.document_id,
+        source=document.source,
+        metadata=document.metadata,
+        sha256=document.sha256,
+        characters=len(document.text),
+        passages=stored.passages,
+        origin=stored.origin,
+        size=stored.size,
     )
 
 

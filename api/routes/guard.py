@@ -1,5 +1,6 @@
-"""What stands before every route: the hosts served, the length of a body, what a browser may do with a reply."""
+"""What stands before every route: how many come, by what host name, with how long a body; what a reply allows."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -11,18 +12,22 @@ from api.problems import problem, problem_response
 
 KIB, MIB = 2**10, 2**20
 BODY_LIMIT = 64 * KIB
-BODY_LIMITS = {"/v1/batch": 16 * MIB, "/v1/citations/verify": 4 * MIB}
+BODY_LIMITS = {"/v1/batch": 16 * MIB, "/v1/evaluations": 16 * MIB, "/v1/citations/verify": 4 * MIB}
+UPLOADS = "/v1/documents"
 
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-# Swagger UI fetches the schema, tries requests out and sets styles of its own.
-DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; connect-src 'self'")
+# Swagger UI sets styles of its own.
+DOCS_POLICY = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 HEADERS = {
     "content-security-policy": PAGE_POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not "no-referrer": with it browsers hide where a form of our own was sent from.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     # A deleted document is not to live on in a cache.
     "cache-control": "no-store",
@@ -48,6 +53,28 @@ class ReplyHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class Crowd:
+    """Refuses (503) at once what comes while `most` requests are being served, so that no queue grows behind them."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most, self._here = most, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count and pass on, or refuse; whether the service is alive is told to as many as ask."""
+        if scope["type"] != "http" or scope["path"] == "/healthz":
+            await self._app(scope, receive, send)
+        elif self._here >= self._most:
+            refusal = problem(503, f"{self._here} requests are being served already; try again later")
+            await problem_response(refusal)(scope, receive, send)
+        else:
+            self._here += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._here -= 1
+
+
 class KnownHosts:
     """Refuses (403) what is sent to a name that is not ours.
 
@@ -68,31 +95,54 @@ class KnownHosts:
 
 
 class BodyLimit:
-    """Refuses (413) a body that is longer than its path may have, told by its header or counted as it comes."""
+    """Refuses a body that is longer than its path may have (413), and one that takes too long to arrive (503)."""
 
-    def __init__(self, app: ASGIApp, default: int = BODY_LIMIT, limits: Mapping[str, int] = BODY_LIMITS) -> None:
+    def __init__(self, app: ASGIApp, limits: Mapping[str, int], seconds: float) -> None:
+        """Allow `limits` bytes by path, `BODY_LIMIT` elsewhere, and `seconds` from the first look at it to its end."""
         self._app = app
-        self._default, self._limits = default, limits
+        self._limits, self._seconds = limits, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on with a `receive` that counts."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._limits.get(scope["path"], self._default)
-        declared = Headers(scope=scope).get("content-length", "")
-        too_long = declared.isdecimal() and int(declared) > limit
-        received = 0
+        if scope["type"] == "http":
+            limit = self._limits.get(scope["path"], BODY_LIMIT)
+            declared = Headers(scope=scope).get("content-length", "")
+            receive = _Bounded(receive, limit, self._seconds, too_long=_number(declared) > limit)
+        await self._app(scope, receive, send)
 
-        async def receive_within_limit() -> Message:
-            nonlocal received
-            message: Message = {} if too_long else await receive()
-            received += len(message.get("body", b""))
-            if too_long or received > limit:
-                raise HTTPException(413, f"the body is over the limit of {limit:,} bytes; send less at a time")
-            return message
 
-        await self._app(scope, receive_within_limit, send)
+class _Bounded:
+    """A `receive` that counts bytes and seconds until the body has ended."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float, too_long: bool) -> None:
+        self._receive = receive
+        self._limit, self._seconds, self._too_long = limit, seconds, too_long
+        self._received, self._until, self._ended = 0, 0.0, False
+
+    async def __call__(self) -> Message:
+        if self._ended:
+            return await self._receive()  # which waits for the client to go, however long that takes
+        if self._too_long:
+            raise self._refusal()
+        self._until = self._until or asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(503, f"the body did not arrive within {self._seconds:g} s; send it faster") from None
+        self._received += len(message.get("body", b""))
+        if self._received > self._limit:
+            raise self._refusal()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    def _refusal(self) -> HTTPException:
+        return HTTPException(413, f"the body is over the limit of {self._limit:,} bytes; send less at a time")
+
+
+def _number(text: str) -> int:
+    """Return a number in plain digits; 0 for anything else, which is then counted as it comes."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
 
 
 def _host(headers: Headers) -> str | None:

@@ -9,13 +9,13 @@ from api.schemas import StatusReply
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="Alive?")
-def healthz() -> StatusReply:
-    """Tell that the process answers; looks at nothing else."""
+@router.get("/healthz", responses=refusals(403), summary="Alive?")
+async def healthz() -> StatusReply:
+    """Tell that the process answers; looks at nothing else, and waits for no thread."""
     return StatusReply(status="alive")
 
 
-@router.get("/readyz", responses=refusals(503), summary="Ready?")
+@router.get("/readyz", responses=refusals(403, 503), summary="Ready?")
 def readyz(answerer: Asks) -> StatusReply:
     """Tell that the models are loaded and that the store can be read now (else 503)."""
     with answerer.store.snapshot():

@@ -42,20 +42,28 @@ def library(folder):
 
 
 def service(store):
+    """A client to be entered (`with`): then all its requests share one event loop, as in a server."""
     return TestClient(create_app(answerer_over(store)), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory):
-    """A service for the tests that only read."""
+def kept(tmp_path_factory):
+    """A store for the tests that only read."""
     with library(tmp_path_factory.mktemp("library")) as store:
-        yield service(store)
+        yield store
+
+
+@pytest.fixture(scope="session")
+def client(kept):
+    """A service for the tests that only read."""
+    with service(kept) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory):
-    with new_store(tmp_path_factory.mktemp("empty")) as store:
-        yield service(store)
+    with new_store(tmp_path_factory.mktemp("empty")) as store, service(store) as client:
+        yield client
 
 
 @pytest.fixture
@@ -68,7 +76,8 @@ def store(tmp_path):
 @pytest.fixture
 def own(store):
     """A service over that store."""
-    return service(store)
+    with service(store) as client:
+        yield client
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from command_line import failed
 
 from api.cli.console import progress
 from api.settings import Settings
-from index.ingest import rebuild, remove
+from index.ingest import remove
+from index.rebuild import rebuild
 from index.store import Store
 from index.types import document_id_of
 
@@ -225,3 +226,78 @@ def test_a_module_in_the_working_folder_is_not_ours(pincite, articles, tmp_path,
 def test_a_cache_that_cannot_be_made_is_one_line(pincite, articles, monkeypatch, cache):
     monkeypatch.setenv("PINCITE_CACHE", cache)
     assert failed(pincite("index", "articles"), 2, cache)
+
+
+PAGE = "<html lang=en><body><nav>Home</nav><article><h1>The Nile</h1><p>The Nile ends in Egypt near Alexandria.</p>"
+STORY = "\n\n".join(f"Sentence {word} of this long story says what happened to the bridge." for word in "abcdefghijkl")
+
+
+def test_every_file_is_reported_and_the_totals_add_up_to_the_files_found(pincite, articles):
+    (articles / "page.html").write_text(f"{PAGE}<p>Nobody knows why.</p></article><footer>Contact</footer>")
+    (articles / "story.txt").write_text(STORY)
+    (articles / "copy.txt").write_text(STORY)
+    (articles / "again.md").write_text(f"# The Post\n\n{STORY}\n\nSubscribe to our newsletter\n")
+    (articles / "scan.pdf").write_bytes(b"%PDF-1.4")
+    (articles / "sheet.ods").write_bytes(b"PK")
+    (articles / "drafts").mkdir()
+    (articles / "drafts" / "a.txt").write_text("Draft.")
+    report = json.loads(pincite("index", "articles", "--exclude", "drafts/", "--dry-run", "--json")[1])
+    statuses = ("added", "replaced", "unchanged", "rejected", "unsupported", "excluded")
+    assert sum(len(report[status]) for status in statuses) == report["found"] == len(report["files"]) == 6 + 1 + 1 + 1
+    files = {file["source"]: file for file in report["files"]}
+    assert files["drafts/"]["status"] == "excluded"
+    assert "damaged" in files["scan.pdf"]["reason"]
+    assert (files["page.html"]["encoding"], files["page.html"]["language"]) == ("utf-8", "en")
+    assert files["page.html"]["marked"] == len("Home") + len("Contact")
+    assert files["page.html"]["metadata"]["title"] == {"value": "The Nile", "start": 6, "end": 14}
+    links = {name: (file["duplicate_of"], file["near_duplicate_of"]) for name, file in files.items()}
+    assert links["story.txt"] == ("copy.txt", None)
+    assert links["copy.txt"] == (None, "again.md")
+
+
+def test_the_report_is_a_page_that_shows_what_is_marked_in_its_place_or_json(pincite, articles, tmp_path):
+    (articles / "page.html").write_text(f"{PAGE}<p>a &lt;b&gt; c</p></article><footer>Contact</footer>")
+    (articles / "empty.txt").write_text("")
+    assert pincite("index", "articles", "--report", "report.html")[0] == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert '<mark title="navigation">Home</mark>' in page
+    assert "a &lt;b&gt; c" in page
+    assert "no text (the file is empty)" in page
+    assert pincite("index", "articles", "--report", "report.json")[0] == 0  # unchanged files are described too
+    files = {file["source"]: file for file in json.loads((tmp_path / "report.json").read_text("utf-8"))["files"]}
+    assert files["page.html"]["status"] == "unchanged"
+    assert [mark["label"] for mark in files["page.html"]["marks"]] == ["navigation", "footer"]
+
+
+def test_a_dry_run_says_what_it_would_make_of_each_file(pincite, articles):
+    lines = pincite("index", "articles", "--dry-run")[1].splitlines()
+    assert lines[0].split("\t") == ["added", "bread.md", "utf-8 · en · 0% marked · Bread"]
+
+
+def test_documents_that_the_default_models_do_not_cover_are_warned_of(pincite, articles):
+    (articles / "de.txt").write_text("Die Minister trafen sich drei Tage lang und einigten sich auf wenig. " * 3)
+    err = pincite("index", "articles")[2]
+    assert "warning: 1 of the documents are not in English (de 1)" in err
+
+
+def test_where_nothing_is_to_be_marked_nothing_is_and_a_store_keeps_to_one_choice(pincite, articles, monkeypatch):
+    (articles / "page.html").write_text(f"{PAGE}</article><footer>Contact the editors.</footer>")
+    pincite("index", "articles")
+    monkeypatch.setenv("PINCITE_MARK_BOILERPLATE", "false")
+    assert failed(pincite("index", "articles"), 4, "chunker.marks", "--rebuild")
+    report = json.loads(pincite("index", "articles", "--rebuild", "--report", "r.json", "--json")[1])
+    assert [file["marked"] for file in report["files"]] == [0, 0, 0]
+    assert "Contact" in pincite("search", "contact the editors")[1]
+    monkeypatch.delenv("PINCITE_MARK_BOILERPLATE")
+    pincite("index", "--rebuild")  # the files are unchanged: they are read, and marked, again
+    assert "Contact" not in pincite("search", "contact the editors")[1]
+
+
+def test_a_quote_of_a_page_has_its_headings_and_no_bytes(pincite, articles):
+    (articles / "nile.txt").unlink()
+    (articles / "page.html").write_text(PAGE)
+    pincite("index", "articles")
+    reply = json.loads(pincite("ask", "Where does the Nile end?", "--min-confidence", "0", "--json")[1])
+    (citation,) = [one for one in reply["citations"] if one["source"] == "page.html"][:1]
+    assert citation["headings"] == ["The Nile"]
+    assert (citation["byte_start"], citation["line"], citation["page"], citation["copy_of"]) == (None, None, None, None)

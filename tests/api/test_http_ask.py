@@ -234,7 +234,7 @@ def test_every_reply_tells_the_browser_what_it_may_do(client):
         assert reply.headers["content-security-policy"].startswith("default-src 'none'")
         assert "unsafe" not in reply.headers["content-security-policy"]
         assert reply.headers["x-content-type-options"] == "nosniff"
-        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["referrer-policy"] == "same-origin"
 
 
 def test_twenty_threads_get_equal_answers(client):

@@ -13,7 +13,7 @@ from library import ATTACK, EIGER, NILE, TEXTS
 
 from api.app import create_app
 from api.pages.render import exact, likelihood, percent
-from api.pages.segments import segments, shown
+from api.pages.segments import EXCERPT, excerpt, segments, shown
 from index.types import Mark, document_id_of
 
 CLIMBED = "Who first climbed the mountain Eiger?"
@@ -72,7 +72,8 @@ def test_the_first_page_offers_questions_about_documents_that_state_the_answer(c
 def test_an_answer_is_shown_as_a_quote_in_its_sentence(client):
     page = asked(client)
     assert page.text("p", **{"class": "quote"}) == "Charles Barrington"
-    assert page.text("p", **{"class": "sentence"}) == "The mountain Eiger was first climbed by Charles Barrington."
+    sentences = [text for _, text in page.all("p", **{"class": "sentence"})]
+    assert sentences == ["The mountain Eiger was first climbed by Charles Barrington."] * 2  # the article and its copy
     assert page.all("mark")[0][1] == "Charles Barrington"
     assert "Very likely right: 98% confidence" in page.text("article")
     assert page.all("input", id="q")[0][0]["value"] == CLIMBED
@@ -213,7 +214,8 @@ def test_a_store_that_fails_is_a_page_too(own, store):
 def test_nothing_that_anyone_wrote_becomes_markup(client, address):
     response = client.get(address, headers={"accept": "text/html"})
     page = Page(response)
-    assert page.all("script") == page.all("img") == page.all("b") == page.all("i") == page.all("style") == []
+    assert page.all("script") == [({"src": "/static/pincite.js", "defer": None}, "")]
+    assert page.all("img") == page.all("b") == page.all("i") == page.all("style") == []
     for _, attrs, _ in page.elements:
         assert not [name for name in attrs if name.startswith("on") or name == "style"]
         assert not attrs.get("href", "/").lower().startswith("javascript:")
@@ -228,7 +230,7 @@ def test_a_page_has_a_language_a_title_labels_and_a_way_past_its_header(client):
         assert page.all("a", href="#main")
         assert len(page.all("h1")) == 1
         labelled = {attrs["for"] for attrs, _ in page.all("label")}
-        assert {attrs["id"] for attrs, _ in page.all("input")} == labelled
+        assert {attrs["id"] for tag in ("input", "textarea") for attrs, _ in page.all(tag)} == labelled
         ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
         assert len(ids) == len(set(ids))
 
@@ -275,6 +277,18 @@ def test_where_marks_overlap_the_first_one_s_label_holds():
 def test_a_span_outside_the_text_has_no_parts():
     with pytest.raises(ValueError, match="does not lie in a text of 3 characters"):
         shown("abc", [], 2, 4)
+
+
+@given(TEXT, st.lists(SPAN, max_size=4), st.integers(0, 300))
+def test_an_excerpt_is_a_run_of_the_text_with_the_first_mark_in_it(text, spans, far):
+    text = "a " * far + text + "b " * 300
+    marks = [Mark(2 * far + start, 2 * far + end, "word") for start, end in spans if start < end]
+    parts = excerpt(text, marks)
+    shown_text = "".join(part.text for part in parts).removeprefix("… ").removesuffix(" …")
+    assert shown_text in text
+    assert len(shown_text) <= EXCERPT + 40
+    if marks:
+        assert next(part for part in parts if part.label).text
 
 
 @given(TEXT)

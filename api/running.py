@@ -1,0 +1,72 @@
+"""What goes on beside the requests: the models are loaded while the service listens already, evaluations are run."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from typing import Protocol
+
+from api.evaluations import Evaluations
+from api.metrics import Metrics
+from api.observed import ObservedAnswerer
+from api.service_store import ServiceStore
+from index.errors import PinciteError
+from rag.answer import Answerer
+
+Load = Callable[[], Answerer]
+
+log = logging.getLogger(__name__)
+
+
+class Parts(Protocol):
+    """What requests are answered with; `answerer` and `evaluations` are None as long as they are not there."""
+
+    answerer: Answerer | None
+    evaluations: Evaluations | None
+    keys: ServiceStore | None
+    metrics: Metrics
+    log_questions: bool
+
+
+def show(parts: Parts, answerer: Answerer) -> None:
+    """Have requests answered from now on."""
+    parts.answerer = ObservedAnswerer(answerer, parts.metrics, parts.log_questions)
+
+
+@asynccontextmanager
+async def running(parts: Parts, given: Answerer | Load) -> AsyncIterator[None]:
+    """Load the answerer, unless it is given, while the block runs already; and run evaluations until it ends.
+
+    Only what was loaded or opened here is closed in the end.
+    """
+    with ExitStack() as opened:
+        if isinstance(given, Answerer):
+            _run_evaluations(parts, given, opened)
+            yield
+            return
+        loading = asyncio.create_task(asyncio.to_thread(_load, parts, given, opened))
+        try:
+            yield
+        finally:
+            await loading  # a thread cannot be cancelled, and what it opens is still to be closed
+
+
+def _load(parts: Parts, load: Load, opened: ExitStack) -> None:
+    try:
+        answerer = load()
+        opened.callback(answerer.store.close)
+        _run_evaluations(parts, answerer, opened)
+        show(parts, answerer)
+    except PinciteError as error:
+        log.error("%s", error)
+    except Exception:
+        log.exception("the service cannot begin")
+
+
+def _run_evaluations(parts: Parts, answerer: Answerer, opened: ExitStack) -> None:
+    service = parts.keys or opened.enter_context(ServiceStore(answerer.store.folder))
+    # Around the plain answerer: what is counted is what people ask.
+    evaluations = Evaluations(answerer, service)
+    evaluations.start()
+    opened.callback(evaluations.stop)
+    parts.evaluations = evaluations

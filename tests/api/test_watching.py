@@ -1,0 +1,94 @@
+"""`pincite watch`: one look at a time, and the process that waits for changes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from fakes import WordEncoder
+
+from api.settings import Settings
+from api.watching import Watcher
+from index.errors import UsageError
+from index.store import Store
+
+
+@pytest.fixture
+def watcher(articles, tmp_path):
+    made = Watcher((articles,), (), Settings(store=tmp_path / "store"), print)
+    made.encoder = WordEncoder()
+    return made
+
+
+def sources(folder):
+    with Store.open(folder) as store, store.snapshot() as snapshot:
+        return [summary.source for summary in snapshot.list_documents()]
+
+
+def test_a_look_indexes_what_changed_and_removes_what_is_gone(watcher, articles, tmp_path):
+    assert watcher.update().added == ["bread.md", "nile.txt"]
+    assert watcher.update() is None
+    (articles / "new.txt").write_text("New words are here.")
+    (articles / "bread.md").write_text("# Bread\n\nOther words are here.\n")
+    (articles / "nile.txt").unlink()
+    report = watcher.update()
+    assert (report.added, report.replaced, report.pruned) == (["new.txt"], ["bread.md"], ["nile.txt"])
+    assert sources(tmp_path / "store") == ["bread.md", "new.txt"]
+
+
+def test_a_file_that_cannot_be_read_is_said_once_and_indexed_when_it_can(watcher, articles):
+    watcher.update()
+    (articles / "half.pdf").write_bytes(b"%PDF-1.4 half")
+    assert [one.source for one in watcher.update().rejected] == ["half.pdf"]
+    assert watcher.update() is None
+    (articles / "half.pdf").unlink()
+    (articles / "half.txt").write_text("Whole.")
+    assert watcher.update().added == ["half.txt"]
+
+
+def test_documents_of_a_folder_that_is_away_are_kept(watcher, articles, tmp_path):
+    watcher.update()
+    shutil.move(articles, tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="no such file or folder"):
+        watcher.update()
+    articles.mkdir()  # where the drive would be mounted
+    with pytest.raises(UsageError, match="all 2 documents are gone at once"):
+        watcher.update()
+    assert sources(tmp_path / "store") == ["bread.md", "nile.txt"]
+
+
+def test_the_last_of_several_files_may_be_deleted_one_by_one(watcher, articles, tmp_path):
+    watcher.update()
+    for name in ("nile.txt", "bread.md"):
+        (articles / name).unlink()
+        assert watcher.update().pruned == [name]
+    assert sources(tmp_path / "store") == []
+
+
+def test_the_command_indexes_while_files_change_and_its_own_store_does_not_wake_it(articles, tmp_path):
+    command = [sys.executable, "-m", "api.cli", "watch", ".", "--store", "store"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=articles, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while "watching" not in process.stderr.readline():
+                assert process.poll() is None
+            (articles / "new.txt").write_text("New words are here.")
+            wait_for(lambda: "new.txt" in sources(articles / "store"))
+            (articles / "nile.txt").unlink()
+            wait_for(lambda: "nile.txt" not in sources(articles / "store"))
+        finally:
+            process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert sources(articles / "store") == ["bread.md", "new.txt"]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.1)
