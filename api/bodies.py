@@ -153,6 +153,9 @@ class SearchBody(_Body):
     filters: FilterBody | None = None
 
 
+MAX_QUOTE, MAX_CONTEXT = 100_000, 1_000  # characters; ours have a few hundred, and 32
+
+
 class ClaimBody(BaseModel):
     """A citation as it was saved; what else a saved citation holds is not needed and not looked at."""
 
@@ -163,9 +166,9 @@ class ClaimBody(BaseModel):
     sha256: str | None = None
     start: Annotated[int, Field(strict=True, ge=0)]
     end: Annotated[int, Field(strict=True, ge=0)]
-    quote: Annotated[str, StringConstraints(min_length=1)]
-    prefix: str | None = None
-    suffix: str | None = None
+    quote: Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUOTE)]
+    prefix: Annotated[str, StringConstraints(max_length=MAX_CONTEXT)] | None = None
+    suffix: Annotated[str, StringConstraints(max_length=MAX_CONTEXT)] | None = None
 
 
 class VerifyBody(_Body):

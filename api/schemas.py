@@ -105,12 +105,6 @@ class AskReply(_Reply):
     store: StoreReply
 
 
-class BatchReply(AskReply):
-    """The reply to one line of a batch that was answered."""
-
-    id: str | int | None
-
-
 class SearchReply(_Reply):
     """The best passages, not read."""
 

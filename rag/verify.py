@@ -5,12 +5,14 @@ This is the one place that looks for a quote by searching, because the document 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 from index.errors import UsageError
 from index.types import document_id_of
 from rag.fields import list_in, object_in, text_in
 
+OCCURRENCES = 10_000  # of a quote weighed in one document: a quote of one letter must not cost minutes
 Status = Literal["ok", "moved", "misattributed", "changed", "missing"]
 
 
@@ -125,7 +127,7 @@ def _verdict(status: Status, claim: ClaimedCitation, place: _Place) -> Verdict:
 def _best_place(claim: ClaimedCitation, source: str, text: str) -> _Place | None:
     places = (
         _Place((-_context(claim, text, start), abs(start - claim.start), source, start), source, start)
-        for start in _occurrences(claim.quote, text)
+        for start in islice(_occurrences(claim.quote, text), OCCURRENCES)
     )
     return min(places, key=lambda place: place.key, default=None)
 

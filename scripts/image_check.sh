@@ -15,7 +15,7 @@ cp -r seeds "$work/seeds"
 python3 -m venv "$work/venv"
 cd "$work/src"
 if [ -n "${TORCH_INDEX-}" ]; then "$work/venv/bin/pip" install --quiet --index-url "$TORCH_INDEX" torch==2.13.0; fi
-"$work/venv/bin/pip" install --quiet .
+"$work/venv/bin/pip" install --quiet '.[html,pdf]'
 PINCITE_CACHE="$work/models" "$work/venv/bin/pincite" models prepare
 "$work/venv/bin/pip" uninstall --quiet --yes torch sentence-transformers transformers
 rm -rf "$work/src"

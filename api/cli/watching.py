@@ -12,7 +12,6 @@ from api.cli.console import count, note
 from api.cli.indexing import print_report
 from api.cli.options import EmbedderOption, StoreOption, settings_of
 from index.errors import StoreError, UsageError
-from index.files import IGNORE_FILE
 
 SWEEP = 300  # seconds
 TICK = 1000  # milliseconds between two looks at the clock
@@ -62,5 +61,7 @@ def _moments(paths: Iterable[Path], store: Path, sweep: int) -> Iterator[None]:
 
 def _is_theirs(path: Path, ours: Path) -> bool:
     """Tell whether a changed path may matter: our own writing would wake us for ever, hidden files are not indexed."""
+    from index.files import IGNORE_FILE  # slow to import, and `--help` needs this module
+
     hidden = path.name.startswith(".") and path.name != IGNORE_FILE
     return not hidden and not path.absolute().is_relative_to(ours)

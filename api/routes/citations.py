@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.bodies import VerifyBody
 from api.problems import GUARDED, refusals
 from api.routes.access import needs
+from api.routes.admission import InTurn
 from api.routes.dependencies import Asks, JsonBody
 from api.schemas import VerdictReply, VerifyReply
 from rag.documents import StoredDocuments
@@ -13,7 +14,7 @@ from rag.verify import claims_from, verify
 router = APIRouter(prefix="/v1/citations", tags=["citations"], dependencies=[needs("ask")], responses=GUARDED)
 
 
-@router.post("/verify", dependencies=[JsonBody], responses=refusals(413, 415, 422), summary="Check citations")
+@router.post("/verify", dependencies=[JsonBody, InTurn], responses=refusals(413, 415, 422), summary="Check citations")
 def verify_citations(body: VerifyBody, answerer: Asks) -> VerifyReply:
     """Tell what became of each quote; the first that holds.
 

@@ -117,6 +117,11 @@ def test_a_reply_s_own_citations_are_ok(client):
     ]
 
 
+def test_more_surroundings_than_any_citation_has_are_refused(client):
+    claim = {"source": "alps/eiger.txt", "start": 0, "end": 1, "quote": "x", "prefix": "x" * 1001}
+    refused(client.post("/v1/citations/verify", json={"citations": [claim]}), 422)
+
+
 def test_each_citation_gets_what_became_of_it(own, store, tmp_path):
     def citation(source, quote, start=0):
         return {"source": source, "start": start, "end": start + len(quote), "quote": quote}

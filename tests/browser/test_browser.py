@@ -135,7 +135,7 @@ def test_a_question_can_be_asked_and_its_citation_followed_by_keyboard_alone(ser
             break
     page.keyboard.press("Enter")
     page.locator("#cited").wait_for()
-    assert page.evaluate("document.activeElement.id") == "cited"
+    page.wait_for_function("document.activeElement.id === 'cited'")
 
 
 def test_a_citation_is_copied_in_three_forms(service, open_page):
