@@ -5,6 +5,7 @@ hidden. A part is unfolded up to a bound, whatever the archive says of its size.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
@@ -18,6 +19,8 @@ from index.types import Document, Field, Metadata
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SKIPPED = frozenset(["del", "moveFrom", "Fallback", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange"])
+_CODE = re.compile(r"(?!d[89a-f]..)[0-9a-f]{1,4}", re.IGNORECASE)  # no half of a surrogate pair
+_LEVEL = re.compile(r"[1-9]")
 _OFF = ("0", "false", "off")
 _TITLE = 0  # the level of the style "Title"; headings are 1 to 6
 
@@ -78,12 +81,15 @@ def _levels(parts: Parts, name: str | None) -> dict[str, int]:
                 own.setdefault(identity, min(6, int(value) + 1))
             elif kind == "basedOn":
                 based[identity] = value
-    for identity in based:
-        chain = [identity]
-        while chain[-1] not in own and based.get(chain[-1], identity) not in chain:
-            chain.append(based[chain[-1]])
-        if chain[-1] in own:
-            own[identity] = own[chain[-1]]
+    for identity in list(based):
+        chain: dict[str, None] = {}  # in order; what it meets again, or has no level, ends it
+        while identity in based and identity not in own and identity not in chain:
+            chain[identity] = None
+            identity = based[identity]
+        for one in chain:
+            del based[one]
+            if identity in own:
+                own[one] = own[identity]
     return own
 
 
@@ -92,7 +98,7 @@ def _named_level(name: str) -> int | None:
     words = name.lower().split()
     if words == ["title"]:
         return _TITLE
-    return min(6, int(words[1])) if len(words) == 2 and words[0] == "heading" and words[1].isdecimal() else None
+    return min(6, int(words[1])) if len(words) == 2 and words[0] == "heading" and _LEVEL.fullmatch(words[1]) else None
 
 
 @dataclass(slots=True)
@@ -189,7 +195,7 @@ def _written(name: str, element: ElementTree.Element) -> str:
         return (element.text or "").replace("\n", " ").replace("\f", " ")
     if name == "sym":
         code = value_of(element, "char")
-        return chr(int(code, 16)) if code and int(code, 16) < 0x110000 else ""
+        return chr(int(code, 16)) if _CODE.fullmatch(code) else ""
     return {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\N{NON-BREAKING HYPHEN}"}.get(name, "")
 
 

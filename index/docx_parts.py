@@ -1,6 +1,7 @@
 """The parts of a Word file: an archive unfolded within bounds, and the XML in it. Standard library alone."""
 
 import io
+import lzma
 import posixpath
 import zipfile
 import zlib
@@ -13,7 +14,16 @@ from index.plain import one_line
 
 LARGEST = 128 * 2**20  # bytes that all parts which are read may unfold to, together
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # an old .doc, or a .docx encrypted with a password
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+)
 
 
 @dataclass(slots=True)

@@ -80,13 +80,26 @@ def _decoded(source: str, data: bytes) -> tuple[str, str]:
     return text, codec.replace("_", "-")
 
 
+# Not what a page says of itself: these would rewrite its text, or could not have been read so far.
+_NOT_DECLARED = (
+    "utf-16",
+    "utf-32",
+    "utf-7",
+    "unicode-escape",
+    "unicode_escape",
+    "raw-unicode-escape",
+    "raw_unicode_escape",
+)
+
+
 def _codec(name: str) -> str | None:
     try:
         plain = codecs.lookup(name).name
-    except LookupError:
+        b"".decode(plain)
+    except LookupError:  # unknown, or no encoding of text: hex, zlib
         return None
     # UTF-16 would have a BOM, or the declaration could not have been read.
-    return None if plain.startswith(("utf-16", "utf-32", "utf-7")) else _MEANT.get(plain, plain)
+    return None if plain.startswith(_NOT_DECLARED) else _MEANT.get(plain, plain)
 
 
 def _strictly(data: bytes, codec: str) -> str | None:

@@ -1,6 +1,7 @@
 """Bytes of a file -> Document, by the kind of file that its name tells."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePath
@@ -17,6 +18,8 @@ from index.types import Document, Field
 Loader = Callable[[str, bytes], Document]
 
 KINDS = ".txt, .md, .html, .pdf or .docx"
+log = logging.getLogger(__name__)
+
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
 
 
@@ -36,7 +39,13 @@ def load_bytes(source: str, data: bytes, mark: bool = True) -> Document:
         raise Rejected(
             f"{source}: files of type {suffix or '(no suffix)'} are not supported; convert it to one of {known}"
         )
-    document = _LOADERS[suffix](source, data)
+    try:
+        document = _LOADERS[suffix](source, data)
+    except Rejected:
+        raise
+    except Exception as odd:  # in another's parser: one file must not stop the others
+        log.warning("a file could not be read", exc_info=odd)
+        raise Rejected(f"{source}: cannot be read ({type(odd).__name__}); save it anew, or as text") from odd
     if document.metadata.language is None and (language := language_of(document.text, document.marks)):
         document = replace(document, metadata=replace(document.metadata, language=Field(language)))
     return document if mark else replace(document, marks=())
@@ -70,7 +79,7 @@ def _load_text(source: str, data: bytes, media_type: str) -> Document:
 def _load_page(source: str, data: bytes) -> Document:
     try:
         from index.html import load_html
-    except ModuleNotFoundError as missing:  # an extra: it brings 68 MB
+    except ImportError as missing:  # an extra: it brings 68 MB
         raise Rejected(f"{source}: reading .html needs `pip install 'pincite[html]'` (no {missing.name})") from None
     return load_html(source, data)
 

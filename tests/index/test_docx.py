@@ -128,3 +128,15 @@ def test_a_part_whose_bytes_are_damaged_is_rejected():
     data[at : at + 20] = bytes(20)
     with pytest.raises(Rejected, match=r"a\.docx: damaged"):
         load_bytes("a.docx", bytes(data))
+
+
+def test_a_long_chain_of_styles_gives_each_the_level_at_its_end():
+    chain = "".join(style(f"S{i}", f"s{i}", based=f"S{i + 1}") for i in range(3000))
+    document = load(paragraph("a", "S0") + paragraph("b", "S7"), styles=chain + style("S3000", "heading 2"))
+    assert levels(document) == [(2, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("code", ["zzzz", "-1", "d800", ""])
+def test_a_symbol_that_is_no_character_is_left_out(code):
+    document = load(paragraph("a") + f'<w:p><w:r><w:sym w:char="{code}"/><w:t>end</w:t></w:r></w:p>')
+    assert document.text.split() == ["a", "end"]

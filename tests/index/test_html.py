@@ -185,3 +185,12 @@ def test_names_nested_as_deep_as_a_page_may_be_are_weighed_once():
     depth = 1500
     body = "<div class=share>" * depth + f"<h1>A bridge</h1><p>{PROSE}</p><p>{MORE * 2000}</p>" + "</div>" * depth
     assert load(body).marks == ()
+
+
+@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "unicode_escape", "raw_unicode_escape", "no-such"])
+def test_a_declared_encoding_that_is_none_of_texts_is_not_used(charset):
+    data = page(f"<p>{PROSE} caf\u00e9 \\n</p>", head=f'<meta charset="{charset}">').encode("cp1252")
+    try:
+        assert "\\n" in load_bytes("a.html", data).text
+    except Rejected as reason:
+        assert "a.html" in str(reason)
