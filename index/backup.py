@@ -13,8 +13,9 @@ from pathlib import Path
 from index import originals
 from index.durable import publish, sync_folder
 from index.errors import StoreError, UsageError
+from index.lock import exclusive
 from index.schema import sqlite_errors
-from index.store import FILE, Store
+from index.store import FILE, WRITE_WAIT, Store
 
 STEP = 256  # pages copied between two reports: 1 MiB
 # What else lies in a store's folder and cannot be made again. The derived indexes can, and are, by whoever reads first.
@@ -35,10 +36,11 @@ class Backup:
 
 
 def backup(store: Store, destination: Path, progress: Progress) -> Backup:
-    """Copy the store to a new folder, which is a store itself. Writers go on meanwhile; the copy is of one moment.
+    """Copy the store to a new folder, which is a store itself, of one moment.
 
-    Raises UsageError where `destination` exists or lies in the store, StoreError where the store is damaged or the
-    copy cannot be written; then nothing is left of it.
+    Files are indexed meanwhile; uploads, and removals that delete their bytes, wait.
+    Raises UsageError where `destination` exists or lies in the store, StoreError where the store is damaged, an upload
+    does not end, or the copy cannot be written; then nothing is left of it.
     """
     destination = destination.absolute()
     _require_elsewhere(store.folder, destination)
@@ -48,9 +50,12 @@ def backup(store: Store, destination: Path, progress: Progress) -> Backup:
     except OSError as error:
         raise StoreError(f"{destination.parent}: {error.strerror}; name a folder in a writable place") from error
     try:
-        with store.reading() as (connection, state):
-            documents: int = connection.execute("SELECT count(*) FROM documents").fetchone()[0]
-            _copy_database(connection, partial / FILE, progress)
+        # Else an upload of the copied moment could be replaced before its bytes are copied.
+        with exclusive(store.folder, WRITE_WAIT, originals.LOCK):
+            with store.reading() as (connection, state):
+                documents: int = connection.execute("SELECT count(*) FROM documents").fetchone()[0]
+                _copy_database(connection, partial / FILE, progress)
+            _copy_folders(store.folder, partial)
         _make_independent(partial / FILE, store.folder / FILE)
         _copy_others(store.folder, partial, progress)
         sync_folder(partial)
@@ -103,6 +108,9 @@ def _copy_others(store: Path, partial: Path, progress: Progress) -> None:
                 _copy_database(source, partial / name, progress)
     for name in FILES:
         _copy_file(store / name, partial / name)
+
+
+def _copy_folders(store: Path, partial: Path) -> None:
     for name in FOLDERS:
         if (store / name).is_dir():
             (partial / name).mkdir()

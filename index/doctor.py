@@ -12,6 +12,8 @@ import numpy as np
 
 from index.derived import DerivedIndexes
 from index.errors import StoreError
+from index.models import sha256_of
+from index.originals import original
 from index.schema import REMAKE, State, intact, transaction, unpack_metadata, unpack_spans
 from index.store import FILE, Store
 from index.types import Passage, document_id_of
@@ -19,6 +21,7 @@ from index.writer import UNIT
 
 REPAIR = "pincite doctor --repair"
 REINDEX = "`pincite remove` the document and index its file again"
+UPLOAD = "upload it again; `--repair` cannot bring it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,11 @@ def check(store: Store) -> list[Problem]:
             problems = list(_database(connection, str(store.folder / FILE)))
             if problems:
                 return problems  # what a damaged file says of its rows means nothing
-            return [*_tables(connection, state.manifest.embedder.dimension), *_files(connection, state, store.derived)]
+            return [
+                *_tables(connection, state.manifest.embedder.dimension),
+                *_originals(connection, store),
+                *_files(connection, state, store.derived),
+            ]
 
 
 def repair(store: Store) -> list[Problem]:
@@ -161,6 +168,20 @@ def _vector(dimension: int, checksum: int, blob: bytes) -> str | None:
     if not (abs(length - 1) <= UNIT or length == 0):
         return f"its vector has length {length:.4f}, not 1"
     return None
+
+
+def _originals(connection: sqlite3.Connection, store: Store) -> Iterator[Problem]:
+    """Compare the bytes kept for every upload with what was uploaded."""
+    uploads = "SELECT source, sha256 FROM documents WHERE origin IS NULL ORDER BY source"
+    for source, sha256 in connection.execute(uploads):
+        try:
+            fault = None if sha256_of(original(store, sha256)) == sha256 else "are not those that came (sha256 differs)"
+        except FileNotFoundError:
+            fault = "are gone"
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            fault = f"cannot be read ({error})"
+        if fault:
+            yield Problem(f"its uploaded bytes {fault}", source, UPLOAD)
 
 
 def _files(connection: sqlite3.Connection, state: State, derived: DerivedIndexes) -> list[Problem]:

@@ -1,5 +1,6 @@
 """Files -> store: reads what is new or changed, embeds only what no passage held before, reports every file."""
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from index.snapshot import DocumentSummary
 from index.store import Store
 from index.types import Document, Encoder, Passage, document_id_of
 
+UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
 BATCH = 512  # passages embedded and written together: bounds memory, and fills batches of like length
 
 
@@ -91,13 +93,13 @@ def ingest(
 ) -> IngestReport:
     """Bring the store up to date with `files`; what one file suffers does not stop the others.
 
+    A file whose source is an upload's is rejected, and the upload stays: nothing else holds its bytes.
     Raises UsageError if a file's source belongs to another file that is still there, StoreError if the store cannot
     be written. What was written before an error stays.
     """
     report = IngestReport()
     for batch in _in_batches(_changed(known_documents(store), files, encoder, options, (report, progress))):
-        report.passages += sum(len(loaded.passages) for loaded in batch)
-        report.embedded += _write(store, encoder, batch)
+        _write(store, encoder, batch, report)
     return report
 
 
@@ -131,6 +133,9 @@ def _changed(
     for done, file in enumerate(files):
         progress(done, len(files), file.source)
         before = known.get(file.source)
+        if before and before.origin is None:
+            _reject(report, file.source, Rejected(UPLOADED), kept=False)
+            continue
         try:
             same = before if before and _is_stored(file, before) else None
             document, size = _read(file, options) if options.audit or not same else (None, 0)
@@ -156,6 +161,15 @@ def _reject(report: IngestReport, source: str, reason: Rejected, kept: bool) -> 
     why = str(reason).removeprefix(f"{source}: ") + ("; the version indexed before is kept" if kept else "")
     report.rejected.append(Skipped(source, why))
     report.files.append(FileReport(source, "rejected", why))
+
+
+def _withdraw(report: IngestReport, source: str) -> None:
+    """Reject a file that the report has as stored: an upload came first."""
+    for listed in (report.added, report.replaced):
+        if source in listed:
+            listed.remove(source)
+    report.files = [file for file in report.files if file.source != source]
+    _reject(report, source, Rejected(UPLOADED), kept=False)
 
 
 def _is_stored(file: FoundFile, before: DocumentSummary) -> bool:
@@ -210,15 +224,32 @@ def vectors_of(store: Store, encoder: Encoder, passages: Sequence[Passage]) -> t
     return rows, len(texts)
 
 
-def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded]) -> int:
-    """Store documents as one generation; return how many passages had to be embedded."""
+def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded], report: IngestReport) -> None:
+    """Store documents as one generation, but not over what was uploaded since they were read."""
     rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
+    report.embedded += embedded
     with store.write() as writer:
+        uploaded = _uploaded(store, [loaded.document.document_id for loaded in batch])
         for loaded in batch:
             count = len(loaded.passages)
-            writer.put(loaded.document, loaded.origin, loaded.size, loaded.passages, rows[:count])
+            if loaded.document.document_id not in uploaded:
+                writer.put(loaded.document, loaded.origin, loaded.size, loaded.passages, rows[:count])
+                report.passages += count
             rows = rows[count:]
-    return embedded
+    for loaded in batch:
+        if loaded.document.document_id in uploaded:
+            _withdraw(report, loaded.document.source)
+
+
+def _uploaded(store: Store, document_ids: Sequence[str]) -> set[str]:
+    """Return those ids that are uploads'."""
+    with store.reading() as (connection, _):
+        rows = connection.execute(
+            "SELECT document_id FROM documents"
+            " WHERE origin IS NULL AND document_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(document_ids),),
+        ).fetchall()
+    return {document_id for (document_id,) in rows}
 
 
 def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:

@@ -1,13 +1,16 @@
 import shutil
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+from fakes import WINDOW, WordEncoder, new_store
 from store_samples import MANIFEST, NILE, base_files, matching_texts, nearest_texts, put, remove, texts, write
 
 from index.backup import backup
+from index.chunk import ChunkLimits
 from index.doctor import check, repair
 from index.errors import StoreError, UsageError
+from index.originals import original, put_bytes
 from index.store import Store
 
 
@@ -77,6 +80,26 @@ def test_what_cannot_be_made_again_is_copied_too(store, folder, tmp_path):
     with sqlite3.connect(made / "service.sqlite") as service:
         assert service.execute("SELECT name FROM keys").fetchall() == [("mine",)]
     service.close()
+
+
+def test_an_upload_replaced_during_a_backup_has_its_bytes_in_the_copy(tmp_path):
+    def upload(data):
+        return put_bytes(store, WordEncoder(), ChunkLimits(WINDOW), "a.txt", data)[0].document.sha256
+
+    def replace_it(*_):
+        if not replacing:
+            replacing.append(pool.submit(upload, b"New words."))
+            wait(replacing, 0.5)  # long enough to be done where nothing holds it back
+
+    replacing = []
+    with new_store(tmp_path / "uploads") as store, ThreadPoolExecutor(1) as pool:
+        old = upload(b"Old words.")
+        made = backup(store, tmp_path / "copy", replace_it).folder
+        new = replacing[0].result()
+        assert [one.name for one in original(store, new).parent.iterdir()] == [new]
+    with Store.open(made) as copy:
+        assert original(copy, old).read_bytes() == b"Old words."
+        assert check(copy) == []
 
 
 def test_a_backup_tells_how_far_it_is(store, tmp_path):

@@ -2,9 +2,12 @@ import sqlite3
 import zlib
 
 import pytest
+from fakes import WINDOW, WordEncoder, new_store
 from store_samples import MANIFEST, matching_texts, nearest_texts, remove, write
 
-from index.doctor import Problem, check, repair
+from index.chunk import ChunkLimits
+from index.doctor import UPLOAD, Problem, check, repair
+from index.originals import original, put_bytes
 from index.schema import REMAKE
 from index.store import Store
 
@@ -102,6 +105,32 @@ def test_damaged_indexes_are_named_and_repaired(folder):
         assert check(store) == []
         assert nearest_texts(store, "nile", 300) == matching_texts(store, "nile", 400) == ["nile"] * 300
         assert matching_texts(store, "bread") == []
+
+
+@pytest.mark.parametrize(
+    ("hurt", "what"),
+    [
+        (lambda kept: kept.unlink(), "are gone"),
+        (lambda kept: kept.write_bytes(b"Sore words."), "are not those that came"),
+        (lambda kept: (kept.unlink(), kept.mkdir()), "cannot be read"),
+    ],
+)
+def test_uploaded_bytes_that_were_hurt_are_named_and_mended_by_an_upload_alone(tmp_path, hurt, what):
+    with new_store(tmp_path / "uploads") as store:
+        for source in ("a.txt", "b.txt"):
+            data = f"Some words of {source}.".encode()
+            stored, _ = put_bytes(store, WordEncoder(), ChunkLimits(WINDOW), source, data)
+        assert check(store) == []
+        kept = original(store, stored.document.sha256)
+        hurt(kept)
+        for problem in [*check(store), *repair(store)]:
+            assert what in problem.what
+            assert (problem.where, problem.repair) == ("b.txt", UPLOAD)
+        assert len(check(store)) == 1
+        if kept.is_dir():
+            kept.rmdir()
+        put_bytes(store, WordEncoder(), ChunkLimits(WINDOW), source, data)
+        assert check(store) == []
 
 
 def test_a_malformed_file_is_a_problem_not_a_crash(folder):

@@ -8,7 +8,7 @@ from fakes import WINDOW, WordEncoder, new_store, put
 from index.chunk import ChunkLimits
 from index.errors import Rejected, StoreError
 from index.files import FoundFile
-from index.ingest import IngestOptions, ingest, remove
+from index.ingest import UPLOADED, IngestOptions, ingest, remove
 from index.originals import original, put_bytes, remove_document, sweep
 from index.types import document_id_of
 from index.writer import Writer
@@ -61,14 +61,58 @@ def test_an_upload_removed_by_source_leaves_bytes_that_a_sweep_deletes(store):
     sweep(store)
 
 
-def test_a_file_takes_the_place_of_an_upload_and_its_bytes_go_with_the_next_sweep(store, tmp_path):
+def index(store, folder, encoder=WordEncoder(), **files):  # noqa: B008
+    """Index files (name: text) of this folder."""
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text(text)
+    found = [FoundFile(folder / f"{name}.txt", f"{name}.txt") for name in files]
+    return ingest(store, found, encoder, IngestOptions(LIMITS, 1000), lambda *_: None)
+
+
+def origin(store, source):
+    with store.snapshot() as snapshot:
+        return snapshot.document_by_source(source).origin
+
+
+def rejected(report):
+    reasons = [(one.source, one.reason) for one in report.rejected]
+    assert reasons == [(one.source, one.reason) for one in report.files if one.status == "rejected"]
+    return reasons
+
+
+@pytest.mark.parametrize("text", ["Some words.", "Other words."])
+def test_a_file_with_the_source_of_an_upload_is_rejected_and_the_upload_stays(store, tmp_path, text):
     kept = upload(store, "a.txt", b"Some words.")
-    (tmp_path / "a.txt").write_bytes(b"Some words.")
-    found = [FoundFile(tmp_path / "a.txt", "a.txt")]
-    report = ingest(store, found, WordEncoder(), IngestOptions(LIMITS, 1000), lambda *_: None)
-    assert (report.replaced, report.embedded) == (["a.txt"], 0)
+    report = index(store, tmp_path, a=text, b="More words.")
+    assert rejected(report) == [("a.txt", UPLOADED)]
+    assert (report.added, report.replaced, report.unchanged) == (["b.txt"], [], [])
     sweep(store)
-    assert not kept.exists()
+    assert (origin(store, "a.txt"), kept.read_bytes()) == (None, b"Some words.")
+    remove(store, ["a.txt"])
+    assert index(store, tmp_path, a=text).added == ["a.txt"]
+
+
+def test_an_upload_over_a_document_from_a_file_is_taken_and_stays_when_the_file_is_indexed_again(store, tmp_path):
+    index(store, tmp_path, a="Some words.")
+    kept = upload(store, "a.txt", b"Uploaded words.")
+    assert rejected(index(store, tmp_path, a="Some words.")) == [("a.txt", UPLOADED)]
+    sweep(store)
+    assert (origin(store, "a.txt"), kept.read_bytes()) == (None, b"Uploaded words.")
+
+
+@pytest.mark.parametrize("before", [{}, {"a": "Old words."}])
+def test_an_upload_that_comes_while_its_file_is_read_stays_too(store, tmp_path, before):
+    class Late(WordEncoder):
+        def encode_passages(self, texts):
+            upload(store, "a.txt", b"Uploaded words.")
+            return super().encode_passages(texts)
+
+    index(store, tmp_path, **before)
+    report = index(store, tmp_path, Late(), a="Some words.", b="Two more words.")
+    assert rejected(report) == [("a.txt", UPLOADED)]
+    assert (report.added, report.replaced, report.passages) == (["b.txt"], [], 1)
+    assert sorted(one.source for one in report.files) == ["a.txt", "b.txt"]
+    assert origin(store, "a.txt") is None
 
 
 def test_removing_a_document_that_came_from_a_file_keeps_an_upload_of_the_same_bytes(store, tmp_path):
