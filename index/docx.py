@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.doc
 _SKIPPED = frozenset(["del", "moveFrom", "Fallback", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange"])
 _CODE = re.compile(r"(?!d[89a-f]..)[0-9a-f]{1,4}", re.IGNORECASE)  # no half of a surrogate pair
 _LEVEL = re.compile(r"[1-9]")
+_OUTLINES = tuple("012345678")  # 9 is text
 _OFF = ("0", "false", "off")
 _TITLE = 0  # the level of the style "Title"; headings are 1 to 6
 
@@ -71,16 +72,25 @@ def _levels(parts: Parts, name: str | None) -> dict[str, int]:
     """Return the level of each style that has one, its own or that of the style it is based on."""
     own: dict[str, int] = {}
     based: dict[str, str] = {}
-    for style in (element for element in parts.elements(name) if local_name(element) == "style"):
-        identity = value_of(style, "styleId")
-        for element in style.iter():
-            kind, value = local_name(element), value_of(element)
-            if kind == "name" and (level := _named_level(value)) is not None:
-                own[identity] = level
-            elif kind == "outlineLvl" and value.isdecimal() and int(value) < 9:
-                own.setdefault(identity, min(6, int(value) + 1))
-            elif kind == "basedOn":
-                based[identity] = value
+    style: str | None = None  # the one that is open
+    for event, element in parts.events(name) if name is not None and parts.has(name) else ():
+        kind, value = local_name(element), value_of(element)
+        if kind == "style":
+            style = value_of(element, "styleId") if event == "start" else None
+        elif style is None or event == "start":
+            continue
+        elif kind == "name" and (level := _named_level(value)) is not None:
+            own[style] = level
+        elif kind == "outlineLvl" and value in _OUTLINES:
+            own.setdefault(style, min(6, int(value) + 1))
+        elif kind == "basedOn":
+            based[style] = value
+    _inherit(own, based)
+    return own
+
+
+def _inherit(own: dict[str, int], based: dict[str, str]) -> None:
+    """Give each style the level of the one it is based on, over however many others; `based` is used up."""
     for identity in list(based):
         chain: dict[str, None] = {}  # in order; what it meets again, or has no level, ends it
         while identity in based and identity not in own and identity not in chain:
@@ -90,7 +100,6 @@ def _levels(parts: Parts, name: str | None) -> dict[str, int]:
             del based[one]
             if identity in own:
                 own[one] = own[identity]
-    return own
 
 
 def _named_level(name: str) -> int | None:
@@ -132,8 +141,6 @@ class _Reading:
                 self._start(name)
             elif not skipped:
                 yield from self._end(name, element)
-            if event == "end" and name in ("p", "tr", *_SKIPPED):
-                element.clear()
 
     def _start(self, name: str) -> None:
         if name == "p":
@@ -160,7 +167,7 @@ class _Reading:
     def _inside(self, paragraph: _Paragraph, name: str, element: ElementTree.Element) -> None:
         if name == "pStyle":
             paragraph.level = self.levels.get(value_of(element), paragraph.level)
-        elif name == "outlineLvl" and value_of(element).isdecimal() and int(value_of(element)) < 9:
+        elif name == "outlineLvl" and value_of(element) in _OUTLINES:
             paragraph.level = min(6, int(value_of(element)) + 1)
         elif name == "numPr":
             paragraph.listed = True

@@ -13,6 +13,7 @@ from index.errors import Rejected
 from index.plain import one_line
 
 LARGEST = 128 * 2**20  # bytes that all parts which are read may unfold to, together
+MOST = 2_000_000  # elements that all parts which are read may hold, together: seconds of work
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # an old .doc, or a .docx encrypted with a password
 _BROKEN = (
     zipfile.BadZipFile,
@@ -28,12 +29,13 @@ _BROKEN = (
 
 @dataclass(slots=True)
 class Parts:
-    """The file `source`, whose bytes are `data`; `left` bytes may still be unfolded."""
+    """The file `source`, whose bytes are `data`; `left` bytes may still be unfolded, `unread` elements read."""
 
     source: str
     data: bytes
     archive: zipfile.ZipFile = field(init=False)
     left: int = LARGEST
+    unread: int = MOST
 
     def __post_init__(self) -> None:
         if self.data.startswith(_OLE):
@@ -62,12 +64,31 @@ class Parts:
         return part
 
     def events(self, name: str) -> Iterator[tuple[str, ElementTree.Element]]:
-        """Yield ("start" or "end", element) of a part; Rejected where it is not well formed."""
-        xml = self.xml(name)
+        """Yield ("start" or "end", element) of a part; Rejected where it is not well formed, or has too many elements.
+
+        At its end an element has its attributes and its own text; the elements in it have been let go.
+        """
+        above: list[ElementTree.Element] = []
+        for event, element in self._parsed(self.xml(name)):
+            if event == "start":
+                self._count()
+                above.append(element)
+            yield event, element
+            if event == "end":
+                above.pop()
+                if above:
+                    above[-1].remove(element)  # it is the first: those before it are gone
+
+    def _parsed(self, xml: bytes) -> Iterator[tuple[str, ElementTree.Element]]:
         try:
             yield from ElementTree.iterparse(io.BytesIO(xml), events=("start", "end"))
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
             raise self._broken(error) from error
+
+    def _count(self) -> None:
+        self.unread -= 1
+        if self.unread < 0:
+            raise Rejected(f"{self.source}: holds more than {MOST:,} XML elements; split it, or exclude it")
 
     def elements(self, name: str | None) -> Iterator[ElementTree.Element]:
         """Yield the elements of a part as they end; none if there is no such part."""

@@ -89,14 +89,16 @@ _NOT_DECLARED = (
     "unicode_escape",
     "raw-unicode-escape",
     "raw_unicode_escape",
+    "idna",
+    "punycode",
 )
 
 
 def _codec(name: str) -> str | None:
     try:
         plain = codecs.lookup(name).name
-        b"".decode(plain)
-    except LookupError:  # unknown, or no encoding of text: hex, zlib
+        b" ".decode(plain)  # empty bytes would not be looked at
+    except (LookupError, UnicodeError):  # unknown, or no encoding of text: hex, zlib
         return None
     # UTF-16 would have a BOM, or the declaration could not have been read.
     return None if plain.startswith(_NOT_DECLARED) else _MEANT.get(plain, plain)

@@ -1,6 +1,10 @@
+import io
+import zipfile
+
 import pytest
 from file_samples import HEADINGS, W, docx, paragraph, run, style, table, zipped
 
+import index.docx_parts
 from index.errors import Rejected
 from index.load import load_bytes
 from index.sections import regions
@@ -50,6 +54,42 @@ def test_a_style_has_its_level_from_its_english_name_its_outline_or_the_style_it
         (2, "a"),
         (4, "b"),
     ]
+
+
+def test_a_circle_of_styles_has_no_level():
+    circle = style("A", "a", based="B") + style("B", "b", based="A") + style("C", "c", based="A")
+    assert levels(load(paragraph("a", "A") + paragraph("b", "C"), styles=circle)) == []
+
+
+@pytest.mark.parametrize(("number", "level"), [("0", None), ("1", 1), ("9", 6), ("10", None), ("9" * 5000, None)])
+def test_headings_are_numbered_from_1_to_9(number, level):
+    document = load(paragraph("a", "H"), styles=style("H", f"heading {number}"))
+    assert levels(document) == ([] if level is None else [(level, "a")])
+
+
+def test_a_number_that_is_no_outline_level_is_none():
+    outline = f'<w:outlineLvl w:val="{"9" * 5000}"/>'
+    assert levels(load(paragraph("a", more=outline))) == []
+
+
+def test_what_is_inside_a_paragraph_is_read_wherever_it_stands_in_a_long_document():
+    body = "".join(paragraph(f"No {at}.") + "<w:sectPr><w:cols/></w:sectPr>" for at in range(3000))
+    assert load(body).text.split("\n\n") == [f"No {at}." for at in range(3000)]
+
+
+def test_elements_are_counted_over_all_parts_and_let_go_once_read(monkeypatch):
+    body = paragraph(PROSE) + "<w:x/>" * 1000
+    monkeypatch.setattr(index.docx_parts.Parts.__init__, "__defaults__", (index.docx_parts.LARGEST, 1000))
+    with pytest.raises(Rejected, match=r"a\.docx: holds more than 2,000,000 XML elements"):
+        load(body)
+
+
+def test_no_element_is_kept_after_its_end():
+    data = docx(f"<w:p>{'<w:x/>' * 20_000}</w:p>" + "<w:y><w:z/></w:y>" * 20_000)
+    kept = 0
+    for event, element in index.docx_parts.Parts("a.docx", data).events("word/document.xml"):
+        kept = max(kept, len(element)) if event == "end" else kept
+    assert kept == 0
 
 
 def test_what_is_inserted_is_read_and_what_is_deleted_or_hidden_is_not():
@@ -120,6 +160,23 @@ def test_entities_that_multiply_or_come_from_outside_are_rejected(doctype):
 def test_a_file_that_cannot_be_read_is_rejected_with_the_reason(data, reason):
     with pytest.raises(Rejected, match=rf"a\.docx: {reason}"):
         load_bytes("a.docx", data)
+
+
+def test_a_part_packed_with_lzma_and_damaged_is_rejected():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("word/document.xml", PROSE * 50)
+    data = bytearray(packed.getvalue())
+    at = data.index(b"word/document.xml") + len("word/document.xml")
+    data[at + 4 : at + 9] = b"\xff" * 5  # the properties, after version and length
+    with pytest.raises(Rejected, match=r"a\.docx: damaged"):
+        load_bytes("a.docx", bytes(data))
+
+
+def test_a_part_in_an_encoding_that_is_none_of_text_is_rejected():
+    main = f'<?xml version="1.0" encoding="hex"?><w:document {W}/>'
+    with pytest.raises(Rejected, match=r"a\.docx: damaged"):
+        load_bytes("a.docx", zipped({"word/document.xml": main}))
 
 
 def test_a_part_whose_bytes_are_damaged_is_rejected():

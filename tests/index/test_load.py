@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import index.load
 from index.errors import Rejected
 from index.load import load_bytes, supported
 
@@ -127,6 +128,16 @@ def test_unknown_kinds_are_rejected_by_their_suffix():
         load_bytes("x.odt", b"text")
 
 
+@pytest.mark.parametrize("suffix", [".html", ".pdf", ".docx"])
+def test_an_error_that_a_loader_does_not_foresee_rejects_the_one_file(monkeypatch, suffix):
+    def fail(source, data):
+        raise RecursionError("two\nlines")
+
+    monkeypatch.setitem(index.load._LOADERS, suffix, fail)
+    with pytest.raises(Rejected, match=rf"^a\{suffix}: cannot be read \(RecursionError\); [^\n]*$"):
+        load_bytes(f"a{suffix}", b"text")
+
+
 @given(st.text(max_size=200), st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]))
 def test_the_text_gives_the_bytes_back(text, encoding):
     bom = "\ufeff".encode(encoding)
@@ -148,4 +159,5 @@ def test_any_bytes_are_rejected_or_given_back(data):
         assert data[: document.bom_bytes] + document.text.encode(document.encoding) == data
         assert all(0 <= mark.start < mark.end <= len(document.text) for mark in document.marks)
     assert reason.startswith("a.txt: ")
+    assert "cannot be read (" not in reason  # an error nobody foresaw
     assert "\n" not in reason
