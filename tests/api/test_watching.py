@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from fakes import WordEncoder
@@ -71,7 +72,11 @@ def test_the_last_of_several_files_may_be_deleted_one_by_one(watcher, articles, 
 def test_the_command_indexes_while_files_change_and_its_own_store_does_not_wake_it(articles, tmp_path):
     command = [sys.executable, "-m", "api.cli", "watch", ".", "--store", "store"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=articles, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that starts the tests in the background has them ignore Ctrl-C, which a child would inherit.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=articles, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as process:
         try:
             while "watching" not in process.stderr.readline():
                 assert process.poll() is None
