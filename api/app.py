@@ -78,7 +78,7 @@ def create_app(
         show(app.state, answerer)
     for module in (*_ROUTERS, *_PAGES):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/static", StaticFiles(directory=STATIC, packages=[("rag", "templates/shared")]))
     for kind in (HTTPException, RequestValidationError, PinciteError, Exception):
         app.add_exception_handler(kind, _explain)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from index.types import Filters
-from rag.answer import MAX_QUESTION, MAX_TOP_K, TOP_K, Request
+from rag.answer import MAX_TOP_K, TOP_K, Request
+from rag.types import MAX_QUESTION
 
 MAX_ID = 200  # characters of a batch line's id
 MAX_SOURCE = 1000  # characters

@@ -131,7 +131,7 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
         report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
             remove(store, gone)
-        sweep(store)  # a file may have taken the place of an upload
+        sweep(store)  # bytes of uploads that a call which was cut off left behind
     (report.pruned if request.prune else report.vanished).extend(gone)
     report.left_out += left_out
     with store.snapshot() as snapshot:

@@ -10,16 +10,21 @@ from index.errors import Rejected
 from index.file_report import FileReport
 from index.ingest import IngestReport
 from index.load import load_bytes
+from rag.report import palette
 
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>What was made of every file</title>
 <meta name="viewport" content="width=device-width"><style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+@PALETTE
+body {
+  font: 16px/1.5 var(--sans); background: var(--paper); color: var(--ink);
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem
+}
 table { border-collapse: collapse } td, th { text-align: left; padding: .1rem 1rem .1rem 0; vertical-align: top }
 summary { cursor: pointer; padding: .3rem 0 } summary b { font-weight: 600 }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; background: #f7f7f5; padding: 1rem }
-mark { background: #ffe3b8; color: #704400 } mark::before { content: attr(title) ": "; font-size: .75em }
-.rejected, .unsupported { color: #a11 } .excluded, .unchanged { color: #555 }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; background: var(--raised); padding: 1rem }
+mark { background: var(--mark); color: var(--on-mark) } mark::before { content: attr(title) ": "; font-size: .75em }
+.rejected, .unsupported { color: var(--accent) } .excluded, .unchanged { color: var(--soft) }
 </style></head><body><h1>What was made of every file</h1>
 """
 _WHOLE = 1_000_000  # characters of a text that are shown
@@ -27,7 +32,7 @@ _WHOLE = 1_000_000  # characters of a text that are shown
 
 def pages(report: IngestReport, paths: Mapping[str, Path], mark: bool) -> Iterator[str]:
     """Yield the report in parts. `paths` tells where each source lies; a file is read again when its turn comes."""
-    yield _HEAD
+    yield _HEAD.replace("@PALETTE", palette())
     counts = Counter(file.status for file in report.files)
     rows = "".join(f"<tr><td>{escape(status)}<td>{number:,}" for status, number in sorted(counts.items()))
     yield f"<table>{rows}<tr><th>found<th>{len(report.files):,}</table>\n"

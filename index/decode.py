@@ -203,3 +203,9 @@ def _foreign_share(sample: bytes, encoding: str) -> float | None:
     if not counts:
         return 0.0 if encoding == "cp1252" else None
     return 1 - max(sum(counts[letter] for letter in alphabet) for alphabet in _ALPHABETS) / counts.total()
+
+
+def bom_of(encoding: str) -> bytes:
+    """Return the byte order mark that a text in this encoding may begin with; empty if there is none."""
+    name = codecs.lookup(encoding).name
+    return next((bom for bom, known in _BOMS if known == name), b"")

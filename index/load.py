@@ -1,14 +1,13 @@
 """Bytes of a file -> Document, by the kind of file that its name tells."""
 
 import hashlib
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePath
 
 from index.decode import decode
 from index.docx import load_docx
-from index.errors import Rejected
+from index.errors import PinciteError, Rejected
 from index.language import language_of
 from index.marks import find_marks
 from index.metadata import find_metadata
@@ -18,8 +17,6 @@ from index.types import Document, Field
 Loader = Callable[[str, bytes], Document]
 
 KINDS = ".txt, .md, .html, .pdf or .docx"
-log = logging.getLogger(__name__)
-
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
 
 
@@ -41,10 +38,9 @@ def load_bytes(source: str, data: bytes, mark: bool = True) -> Document:
         )
     try:
         document = _LOADERS[suffix](source, data)
-    except Rejected:
+    except PinciteError:
         raise
     except Exception as odd:  # in another's parser: one file must not stop the others
-        log.warning("a file could not be read", exc_info=odd)
         raise Rejected(f"{source}: cannot be read ({type(odd).__name__}); save it anew, or as text") from odd
     if document.metadata.language is None and (language := language_of(document.text, document.marks)):
         document = replace(document, metadata=replace(document.metadata, language=Field(language)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from index.derived import View
 from index.schema import DOCUMENT_COLUMNS, intact, stored_document, unpack_metadata
-from index.types import Filters, Metadata, Passage, StoredDocument, StoredPassage, document_id_of
+from index.types import Filters, Metadata, Passage, StoredDocument, StoredPassage
 
 _PERIOD = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 _SUMMARY = "document_id, source, metadata, sha256, characters, passages, origin, size"
@@ -110,10 +110,6 @@ class Snapshot:
             (document_id,),
         )
         return self.stored_passages([row[0] for row in rows])
-
-    def document_by_source(self, source: str) -> StoredDocument | None:
-        """Return the document of a source; None if there is none."""
-        return self.document(document_id_of(source))
 
     def documents_by_sha256(self, sha256: str) -> list[DocumentSummary]:
         """Return the documents whose file had this sha256, ordered by source (a moved file is found so)."""

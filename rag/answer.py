@@ -15,11 +15,10 @@ from rag.candidates import Candidate, group, reading_text
 from rag.compose import alternatives, found_passages, statement
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, retrieve
-from rag.types import Answer, Asked, SearchResult, StoreInfo, Timings
+from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings
 
 TOP_K = 10
 MAX_TOP_K = 100
-MAX_QUESTION = 1000  # characters
 BATCH = 16  # questions read together: some 160 windows, enough to keep every core busy
 # What a calibration cannot tell apart: `python -m benchmarks.models` shows by how much the margins differ.
 _ALIKE = {"fp32": "float", "bf16": "float"}

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from index.errors import UsageError
 from rag.fields import list_in, object_in, text_in
+from rag.types import MAX_QUESTION
 
-MAX_QUESTION = 1_000  # characters, as in the HTTP interface
 _KEYS = {"id", "question", "answers", "sources", "evidence", "answerable", "tags"}
 _EVIDENCE_KEYS = {"source", "start", "end"}
 _COLUMNS = {"id", "question", "answers", "source", "answerable", "tags"}

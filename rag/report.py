@@ -69,6 +69,11 @@ class Lost:
     readable: int
 
 
+def palette() -> str:
+    """Return the style sheet of colours and type that all our pages share."""
+    return (HERE / "shared" / "palette.css").read_text("utf-8")
+
+
 def render_report(report: Report) -> str:
     """Return the page for an evaluation report (see `rag.evaluate`), with its `comparison` if there is one.
 
@@ -90,7 +95,7 @@ def render_report(report: Report) -> str:
             comparison=report.get("comparison"),
             has_gold=any(row.get("gold_answers") for row in rows),
             tags=sorted({tag for row in rows for tag in row["tags"]}),
-            style=(HERE / "report.css").read_text("utf-8"),
+            style=palette() + (HERE / "report.css").read_text("utf-8"),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )

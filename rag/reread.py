@@ -1,19 +1,12 @@
 """Citations held against their source once more: the file on disk or, where that is gone, the stored text."""
 
-import codecs
 from functools import lru_cache
 from typing import Protocol
 
+from index.decode import bom_of
 from rag.types import Citation
 
 _KEPT = 8  # documents kept decoded: citations of one document come together
-_BOMS = {
-    "utf-8": codecs.BOM_UTF8,
-    "utf-16-le": codecs.BOM_UTF16_LE,
-    "utf-16-be": codecs.BOM_UTF16_BE,
-    "utf-32-le": codecs.BOM_UTF32_LE,
-    "utf-32-be": codecs.BOM_UTF32_BE,
-}
 
 
 class Files(Protocol):
@@ -58,7 +51,7 @@ class Reread:
             if codec is None or text is None:
                 return text, codec, ()
             body = text.encode(codec)
-            return text, codec, (body, _BOMS.get(codecs.lookup(codec).name, b"") + body)
+            return text, codec, (body, bom_of(codec) + body)
         try:
             return file.decode(codec).removeprefix("\ufeff"), codec, (file,)
         except UnicodeDecodeError:  # the file has changed since it was indexed

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MAX_QUESTION = 1_000  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:

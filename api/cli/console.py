@@ -35,8 +35,3 @@ def progress(title: str) -> Iterator[Step]:
     ) as bar:
         task = bar.add_task(title, total=None, what="")
         yield lambda done, total, what: bar.update(task, completed=done, total=total, what=what)
-
-
-def count(number: int, noun: str) -> str:
-    """Return the number with its noun: `1 document`, `2 documents`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.console import count, note, progress
+from api.cli.console import note, progress
 from api.cli.options import EmbedderOption, ReaderOption, StoreOption, TopKOption, settings_of
+from api.words import count
 from index.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.console import count, note, print_json
+from api.cli.console import note, print_json
 from api.cli.options import StoreOption, settings_of
 from api.cli.replies import read_replies
+from api.words import count
 from index.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.console import count, note, print_json, progress
+from api.cli.console import note, print_json, progress
 from api.cli.options import EmbedderOption, JsonOption, StoreOption, settings_of
+from api.words import count
 from index.errors import UsageError
 
 if TYPE_CHECKING:  # slow to import

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import count, note, print_json, progress
+from api.cli.console import note, print_json, progress
 from api.cli.options import JsonOption, StoreOption, settings_of
 from api.cli.replies import read_replies
+from api.words import count
 
 CHECK_FAILED = 1
 

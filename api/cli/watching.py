@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from api.cli.console import count, note
+from api.cli.console import note
 from api.cli.indexing import print_report
 from api.cli.options import EmbedderOption, StoreOption, settings_of
+from api.words import count
 from index.errors import StoreError, UsageError
 
 SWEEP = 300  # seconds

@@ -23,8 +23,8 @@ from api.routes.dependencies import Asks
 from api.routes.steps import UNBUFFERED, begin
 from index.errors import UsageError
 from index.snapshot import Snapshot
-from rag.answer import MAX_QUESTION, Answerer, Request
-from rag.types import Answer, SearchResult
+from rag.answer import Answerer, Request
+from rag.types import MAX_QUESTION, Answer, SearchResult
 
 LOOKED_AT = 50  # documents looked at for examples, and offered as sources
 

@@ -7,6 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from api.words import count
+
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
@@ -42,11 +44,6 @@ def likelihood(confidence: float) -> str:
     """Return what a confidence means, in words."""
     words = ((0.9, "Very likely right"), (0.75, "Likely right"), (0.5, "More likely right than wrong"))
     return next((word for least, word in words if confidence >= least), "Uncertain")
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 document", "1,200 documents"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def moment(written: str) -> str:

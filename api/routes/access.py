@@ -22,7 +22,8 @@ from index.errors import PinciteError
 COOKIE = "pincite_session"
 SESSION_SECONDS = 12 * 60 * 60
 # What is served without a key: whether the service lives, and the page that takes a key with what it is drawn with.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/static/pincite.css", "/static/favicon.svg"})
+_LOOKS = {f"/static/{name}" for name in ("palette.css", "pincite.css", "favicon.svg")}
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", *_LOOKS})
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 Explain = Callable[[Request, Exception], Awaitable[Response]]

@@ -30,7 +30,7 @@ def upload(store, source, data):
 def test_what_is_stored_is_what_a_snapshot_gives_back(store):
     stored, replaced = put_bytes(store, WordEncoder(), LIMITS, "a.txt", b"Some words.")
     with store.snapshot() as snapshot:
-        assert snapshot.document_by_source("a.txt") == stored
+        assert snapshot.document(document_id_of("a.txt")) == stored
     assert (stored.origin, replaced, stored.size) == (None, False, len(b"Some words."))
     assert put_bytes(store, WordEncoder(), LIMITS, "a.txt", b"Some words.")[1]
 
@@ -71,7 +71,7 @@ def index(store, folder, encoder=WordEncoder(), **files):  # noqa: B008
 
 def origin(store, source):
     with store.snapshot() as snapshot:
-        return snapshot.document_by_source(source).origin
+        return snapshot.document(document_id_of(source)).origin
 
 
 def rejected(report):

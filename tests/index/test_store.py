@@ -20,7 +20,7 @@ from store_samples import (
 from index.errors import StoreError
 from index.manifest import Manifest
 from index.store import Store
-from index.types import Document, Field, Mark, Metadata, Passage
+from index.types import Document, Field, Mark, Metadata, Passage, document_id_of
 
 
 def test_an_absent_store_is_refused_with_the_command_that_makes_one(folder):
@@ -214,7 +214,7 @@ def test_a_document_comes_back_as_it_was_put(store):
     with store.write() as writer:
         assert writer.put(document, None, 24, [passage], encode(["river"])) is False
     with store.snapshot() as snapshot:
-        stored = snapshot.document_by_source("a/b.txt")
+        stored = snapshot.document(document_id_of("a/b.txt"))
         assert stored == snapshot.document(document.document_id)
         assert (stored.document, stored.origin, stored.size, stored.passages) == (document, None, 24, 1)
         assert list(snapshot.iter_documents()) == [stored]
@@ -237,7 +237,7 @@ ODD = [
 def test_odd_characters_keep_every_offset(store):
     write(store, odd=ODD)
     with store.snapshot() as snapshot:
-        document = snapshot.document_by_source("odd").document
+        document = snapshot.document(document_id_of("odd")).document
         assert document.text == "\n".join(ODD)
         found = snapshot.stored_passages(passage_id for passage_id, _ in snapshot.matching("nile", 10))
         assert sorted(stored.passage.text for stored in found) == sorted(ODD)
@@ -294,4 +294,4 @@ def test_a_document_without_passages_is_kept(store):
         writer.put(document, None, 0, [], encode([]))
     with store.snapshot() as snapshot:
         assert (snapshot.documents, snapshot.passages, snapshot.nearest(NILE, 5)) == (1, 0, [])
-        assert snapshot.document_by_source("empty").document == document
+        assert snapshot.document(document_id_of("empty")).document == document

@@ -18,6 +18,7 @@ from store_samples import (
 from index.doctor import check
 from index.errors import StoreError
 from index.store import Store
+from index.types import document_id_of
 
 
 def test_a_snapshot_answers_from_its_moment_and_a_later_one_never_does(store):
@@ -29,7 +30,7 @@ def test_a_snapshot_answers_from_its_moment_and_a_later_one_never_does(store):
             assert texts(after, after.nearest(NILE, 9)) == texts(after, after.matching("nile", 9)) == ["new nile"]
             assert (before.generation, after.generation) == (1, 3)
         assert texts(before, before.nearest(NILE, 9)) == texts(before, before.matching("nile", 9)) == ["old nile"]
-        assert before.document_by_source("a").document.text == "old nile"
+        assert before.document(document_id_of("a")).document.text == "old nile"
 
 
 def test_an_old_snapshot_survives_the_rewriting_of_both_indexes(store, folder):

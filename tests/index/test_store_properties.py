@@ -118,7 +118,7 @@ def test_any_text_comes_back_with_every_slice(store):
         with store.write() as writer:
             writer.put(document, None, 1, [passage], encode(["nile"]))
         with store.snapshot() as snapshot:
-            assert snapshot.document_by_source("odd").document == document
+            assert snapshot.document(document_id_of("odd")).document == document
             [(passage_id, _)] = snapshot.nearest(encode(["nile"])[0], 5)
             assert snapshot.stored_passages([passage_id])[0].passage == passage
             assert {found for found, _ in snapshot.matching(text, 5)} <= {passage_id}

@@ -41,7 +41,7 @@ def test_putting_again_replaces_the_whole_document(store):
     assert sorted(nearest_texts(store, "nile")) == ["new nile", "nile"]
     assert matching_texts(store, "old") == []
     with store.snapshot() as snapshot:
-        assert snapshot.document_by_source("a").document.text == "new nile"
+        assert snapshot.document(document_id_of("a")).document.text == "new nile"
 
 
 def test_putting_twice_in_one_write_keeps_the_last(store):
