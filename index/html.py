@@ -80,6 +80,7 @@ def _decoded(source: str, data: bytes) -> tuple[str, str]:
     return text, codec.replace("_", "-")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Not what a page says of itself: these would rewrite its text, or could not have been read so far.
 _NOT_DECLARED = (
     "utf-16",
@@ -123,7 +124,16 @@ def _parsed(source: str, markup: str) -> HtmlElement | None:
     # The parser stops there, and would say nothing of what it leaves out.
     if cut := next((entry for entry in parser.error_log if entry.type_name == "ERR_RESOURCE_LIMIT"), None):
         raise Rejected(f"{source}: cannot be read whole (line {cut.line}: {cut.message}); save it as text")
+    _clean(page)
     return page
+
+
+def _clean(page: HtmlElement) -> None:
+    """Take out what the markup may name (`&#1;`, `&#12;`) and XML may not hold: trafilatura gives up at it."""
+    for element in page.iter():
+        for name in ("text", "tail"):
+            if (text := getattr(element, name)) and _CONTROL.search(text):
+                setattr(element, name, printable(text.replace("\f", " ")))
 
 
 def _main_text(page: HtmlElement) -> "_Main | None":

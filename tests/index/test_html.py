@@ -195,3 +195,9 @@ def test_a_declared_encoding_that_is_none_of_texts_is_not_used(charset):
     data = page(f"<p>{PROSE} caf\u00e9 \\n</p>", head=f'<meta charset="{charset}">').encode("cp1252")
     document = load_bytes("a.html", data)
     assert (document.text, document.media_type) == (f"{PROSE} caf\u00e9 \\n", "text/html; charset=cp1252")
+
+
+@pytest.mark.parametrize("control", ["\f", "&#12;", "&#1;", "&#x1F;", "&#11;"])
+def test_control_characters_that_the_markup_names_are_no_text(control):
+    document = load(f"<h2>A bridge</h2>{control}<p>{PROSE}{control} {MORE}</p>")
+    assert document.text.split() == ["A", "bridge", *PROSE.split(), *MORE.split()]
