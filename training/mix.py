@@ -26,7 +26,7 @@ SHARES = {
 }
 Key = TypeVar("Key", bound=Hashable)
 _SHORT = 400  # characters: contexts below are padded with others of their set, or the answer is easily guessed
-_LONG = 4_000  # characters: of contexts above an excerpt is read
+_LONG = 1_200  # characters: of contexts above an excerpt is read, about a window's worth
 _ROOM = 700  # characters: a negative is cut at this, or where its answered text ends, for a batch has one length
 _NEGATIVES = 3  # hard negatives found for a question, of which one or two are drawn
 
@@ -125,9 +125,10 @@ class Mix:
         """
         context = example.context
         if len(context) > _LONG:
-            # find() gives -1 where no word ends before the answer: then the excerpt starts at the context's beginning.
-            first = context.find(" ", max(0, place[0] - _LONG // 2), place[0]) + 1
-            return context[first : max(place[1], place[0] + _LONG // 2)], -first
+            # An answer may stand anywhere in what is read: were it always in the middle, the middle would be learnt.
+            first = max(0, place[0] - rng.randint(0, _LONG))
+            first = context.find(" ", first, place[0]) + 1 if first else 0  # 0 too where no word ends before the answer
+            return context[first : max(place[1], first + _LONG)], -first
         if len(context) >= _SHORT:
             return context, 0
         others = rng.sample(self._contexts[example.source], min(6, len(self._contexts[example.source])))
