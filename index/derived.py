@@ -19,16 +19,17 @@ from index.errors import StoreError
 from index.lexical import LexicalIndex, LexicalView
 from index.manifest import Manifest
 from index.schema import Derived, State, deleted_ids, read_state, term_rows, vector_batches
-from index.vector import VectorView, verify_base, write_base
+from index.vector import VectorView, extend_base, verify_base, write_base
 
 log = logging.getLogger(__name__)
 
 # The vectors' base is written again once the passages added and deleted since the last exceed FLOOR + SHARE * live.
 # Every generation copies the tail, and writing costs one pass over all rows: the share keeps that at about ten rows
-# written for each one changed, and the tail at 150 MB for a million passages of dimension 384. The floor lets a store
-# of a few hundred passages have a base, so that the small store takes the same road as the large one.
+# written for each one changed. The floor lets a store of a few hundred passages have a base, so that the small store
+# takes the same road as the large one; the most bounds what a question reads of a large store's tail (31 MB).
 REBASE_FLOOR = 256
 REBASE_SHARE = 0.1
+REBASE_MOST = 20_000
 
 MARK = "unfinished"
 
@@ -106,10 +107,10 @@ class DerivedIndexes:
             "SELECT count(*) FROM deletions WHERE generation > ?", (state.vectors.generation,)
         ).fetchone()[0]
         live = connection.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0]
-        rebase = added + removed > REBASE_FLOOR + REBASE_SHARE * live
+        rebase = added + removed > REBASE_FLOOR + min(REBASE_SHARE * live, REBASE_MOST)
         self._settle_lexical(connection, state, rebuild or (rebase and removed > 0))
         if rebuild or rebase or not self._base_is_there(state, distrust):
-            self._write_base(connection, state)
+            self._write_base(connection, state, live, anew=rebuild or not rebase)
         connection.execute("DELETE FROM deletions WHERE generation <= (SELECT min(generation) FROM derived)")
 
     def sweep(self, connection: sqlite3.Connection) -> None:
@@ -168,10 +169,15 @@ class DerivedIndexes:
             return False
         return self._base(state.vectors.generation).is_file()
 
-    def _write_base(self, connection: sqlite3.Connection, state: State) -> None:
-        path = self._base(state.generation)
+    def _write_base(self, connection: sqlite3.Connection, state: State, live: int, anew: bool) -> None:
+        path, since = self._base(state.generation), state.vectors.generation
         self._begin()
-        sha256 = write_base(path, vector_batches(connection, 0), state.manifest.embedder.dimension)
+        sha256 = None
+        if since and not anew and self._base_is_there(state, distrust=True):
+            changed, dead = vector_batches(connection, since), deleted_ids(connection, since)
+            sha256 = extend_base(path, self._base(since), changed, dead, live)
+        if sha256 is None:
+            sha256 = write_base(path, lambda: vector_batches(connection, 0), live, state.manifest.embedder.dimension)
         _record(connection, "vectors", Derived(state.generation, sha256))
 
     def _load_base(self, state: State) -> VectorView:

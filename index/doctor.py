@@ -197,16 +197,16 @@ def _vectors(connection: sqlite3.Connection, state: State, derived: DerivedIndex
         yield Problem(f"generation {state.vectors.generation} of {state.generation}", where, REPAIR)
         return
     try:
-        ids, rows = derived.base(state).base_rows()
+        base = derived.base(state)
     except StoreError as error:
         yield Problem(str(error), where, REPAIR)
         return
-    based = dict(zip(ids.tolist(), rows, strict=True))
-    stored = connection.execute(
-        "SELECT passage_id, vector FROM passages JOIN documents USING (document_key) WHERE generation <= ?",
-        (state.vectors.generation,),
+    differing = base.differing(
+        connection.execute(
+            "SELECT passage_id, vector FROM passages JOIN documents USING (document_key) WHERE generation <= ?",
+            (state.vectors.generation,),
+        )
     )
-    differing = sum(passage_id not in based or based[passage_id].tobytes() != blob for passage_id, blob in stored)
     if differing:
         yield Problem(f"{differing} vectors differ from the stored ones", where, REPAIR)
 

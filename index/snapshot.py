@@ -63,7 +63,7 @@ class Snapshot:
         Raises ValueError if `k` < 1 or the dimension differs.
         """
         ids = None if allowed is None else self._passage_ids(allowed)
-        return self._view.vectors.search(query, k, ids)
+        return self._view.vectors.search(query, k, ids, self._rows)
 
     def matching(self, text: str, k: int, allowed: frozenset[str] | None = None) -> list[tuple[int, float]]:
         """Return at most `k` (passage_id, BM25) pairs that share a term with `text`, best first; ties as `nearest`.
@@ -135,6 +135,18 @@ class Snapshot:
             (json.dumps(list(dict.fromkeys(keys))),),
         )
         return {key: np.frombuffer(blob, "<f4") for key, checksum, blob in rows if intact(blob, checksum)}
+
+    def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors of these passages, in the given order, shape (len, dimension)."""
+        found = dict(
+            self._connection.execute(
+                "SELECT passage_id, vector FROM json_each(?) AS wanted"
+                " CROSS JOIN passages ON passage_id = wanted.value",
+                (json.dumps(ids.tolist()),),
+            )
+        )
+        joined = b"".join(found[passage_id] for passage_id in ids.tolist())
+        return np.frombuffer(joined, "<f4").reshape(len(ids), -1)
 
     def _passage_ids(self, allowed: frozenset[str]) -> NDArray[np.int64]:
         rows = self._connection.execute(

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+import index.vector
 from index.errors import StoreError
-from index.vector import VectorView, write_base
+from index.vector import VectorView, extend_base, write_base
 
 DIMENSION = 32
 
@@ -14,7 +15,7 @@ def unit_rows(count, seed):
 
 def view_of(folder, ids, rows, in_base):
     """A view whose first `in_base` rows come from a base file and whose others are the tail."""
-    sha256 = write_base(folder / "base.faiss", [(ids[:in_base], rows[:in_base])], DIMENSION)
+    sha256 = write_base(folder / "base.faiss", lambda: [(ids[:in_base], rows[:in_base])], in_base, DIMENSION)
     base = VectorView.load(folder / "base.faiss", sha256, DIMENSION)
     return base.advance(ids[in_base:], rows[in_base:], np.zeros(0, np.int64))
 
@@ -95,8 +96,8 @@ def test_a_bad_k_or_dimension_is_refused(k, dimension):
 
 
 def test_the_same_rows_make_the_same_bytes(tmp_path, ids, rows):
-    whole = write_base(tmp_path / "a.faiss", [(ids, rows)], DIMENSION)
-    parts = write_base(tmp_path / "b.faiss", [(ids[:9], rows[:9]), (ids[9:], rows[9:])], DIMENSION)
+    whole = write_base(tmp_path / "a.faiss", lambda: [(ids, rows)], len(ids), DIMENSION)
+    parts = write_base(tmp_path / "b.faiss", lambda: [(ids[:9], rows[:9]), (ids[9:], rows[9:])], len(ids), DIMENSION)
     assert whole == parts
     assert (tmp_path / "a.faiss").read_bytes() == (tmp_path / "b.faiss").read_bytes()
 
@@ -104,7 +105,7 @@ def test_the_same_rows_make_the_same_bytes(tmp_path, ids, rows):
 @pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "empty"])
 def test_a_damaged_base_is_refused(tmp_path, ids, rows, damage):
     path = tmp_path / "base.faiss"
-    sha256 = write_base(path, [(ids, rows)], DIMENSION)
+    sha256 = write_base(path, lambda: [(ids, rows)], len(ids), DIMENSION)
     data = path.read_bytes()
     flipped = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
     if damage == "gone":
@@ -116,12 +117,111 @@ def test_a_damaged_base_is_refused(tmp_path, ids, rows, damage):
 
 
 def test_a_base_of_another_dimension_is_refused(tmp_path, ids, rows):
-    sha256 = write_base(tmp_path / "base.faiss", [(ids, rows)], DIMENSION)
+    sha256 = write_base(tmp_path / "base.faiss", lambda: [(ids, rows)], len(ids), DIMENSION)
     with pytest.raises(StoreError, match="dimension 32, not 31"):
         VectorView.load(tmp_path / "base.faiss", sha256, DIMENSION - 1)
 
 
 def test_a_base_that_cannot_be_written_is_reported_and_leaves_nothing(tmp_path, ids, rows):
     with pytest.raises(StoreError, match="cannot be written"):
-        write_base(tmp_path / "nowhere" / "base.faiss", [(ids, rows)], DIMENSION)
+        write_base(tmp_path / "nowhere" / "base.faiss", lambda: [(ids, rows)], len(ids), DIMENSION)
     assert list(tmp_path.iterdir()) == []
+
+
+def clustered(count, seed):
+    """Rows of unit length around 40 centres, as texts lie around their subjects."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(40, DIMENSION))
+    rows = (centres[rng.integers(40, size=count)] + 0.7 * rng.normal(size=(count, DIMENSION))).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """4,000 rows where 1,000 are many, and few lists are read: a base as of a large store, in small."""
+    monkeypatch.setattr(index.vector, "EXACT_LIMIT", 1_000)
+    monkeypatch.setattr(index.vector, "PROBES", 12)
+    return np.arange(4_000, dtype=np.int64) * 2 + 5, clustered(4_000, seed=1)
+
+
+def base_of(path, ids, rows):
+    sha256 = write_base(path, lambda: [(ids[:1_500], rows[:1_500]), (ids[1_500:], rows[1_500:])], len(ids), DIMENSION)
+    return VectorView.load(path, sha256, DIMENSION)
+
+
+def truth(ids, rows, query, k):
+    cosines = (rows.astype(np.float64) * query).sum(axis=1)
+    order = np.lexsort((ids, -cosines))[:k]
+    return [(int(ids[at]), float(cosines[at])) for at in order]
+
+
+def recall(view, ids, rows, k=10, allowed=None):
+    """The share of the true best `k` that is found, over 50 questions; every cosine must be the true one."""
+    stored = dict(zip(ids.tolist(), rows, strict=True))
+    among = np.ones(len(ids), bool) if allowed is None else np.isin(ids, allowed)
+    found = 0
+    for query in clustered(50, seed=2):
+        hits = view.search(query, k, allowed, lambda wanted: np.array([stored[i] for i in wanted.tolist()]))
+        best = truth(ids[among], rows[among], query, k)
+        cosines = dict(truth(ids, rows, query, len(ids)))
+        assert len(hits) == len(best)
+        assert hits == sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+        assert all(cosine == cosines[passage_id] for passage_id, cosine in hits)
+        found += len({i for i, _ in hits} & {i for i, _ in best})
+    return found / sum(len(truth(ids[among], rows[among], query, k)) for query in clustered(50, seed=2))
+
+
+def test_a_large_base_finds_nearly_all_of_the_best_with_their_true_cosines(tmp_path, large):
+    ids, rows = large
+    view = base_of(tmp_path / "base.faiss", ids, rows)
+    assert not view.exact
+    assert len(view) == 4_000
+    assert recall(view, ids, rows) > 0.95
+    assert (tmp_path / "base.faiss").stat().st_size < rows.nbytes / 2
+
+
+def test_a_large_base_needs_the_rows_that_the_store_keeps(tmp_path, large):
+    with pytest.raises(ValueError, match="give `stored`"):
+        base_of(tmp_path / "base.faiss", *large).search(large[1][0], 3)
+
+
+def test_a_large_base_with_dead_rows_and_a_tail_agrees_with_what_is_left(tmp_path, large):
+    ids, rows = large
+    fresh = clustered(300, seed=3)
+    view = base_of(tmp_path / "base.faiss", ids, rows).advance(np.arange(300) + 90_000, fresh, ids[::3])
+    alive = np.setdiff1d(np.arange(4_000), np.arange(0, 4_000, 3))
+    left = np.concatenate([ids[alive], np.arange(300) + 90_000]), np.concatenate([rows[alive], fresh])
+    assert len(view) == len(left[0])
+    assert recall(view, *left) > 0.95
+
+
+@pytest.mark.parametrize("count", [1, 9, 40, 1_500])
+def test_a_filter_over_a_large_base_finds_as_much_as_without(tmp_path, large, count):
+    ids, rows = large
+    allowed = np.random.default_rng(4).choice(ids, count, replace=False)
+    assert recall(base_of(tmp_path / "base.faiss", ids, rows), ids, rows, allowed=allowed) > 0.95
+
+
+def test_a_large_base_grows_and_shrinks_without_being_made_anew(tmp_path, large):
+    ids, rows = large
+    base_of(tmp_path / "old.faiss", ids, rows)
+    fresh, new = clustered(300, seed=5), np.arange(300) + 90_000
+    sha256 = extend_base(tmp_path / "new.faiss", tmp_path / "old.faiss", [(new, fresh)], ids[:500], 3_800)
+    view = VectorView.load(tmp_path / "new.faiss", sha256, DIMENSION)
+    left = np.concatenate([ids[500:], new]), np.concatenate([rows[500:], fresh])
+    assert len(view) == 3_800
+    assert recall(view, *left) > 0.95
+    assert view.differing((int(i), b"") for i in left[0]) == 0
+    assert view.differing((int(i), b"") for i in ids[:500]) == 500
+
+
+@pytest.mark.parametrize("case", ["exact", "damaged", "far larger", "small now"])
+def test_a_base_that_cannot_serve_any_more_is_not_extended(tmp_path, large, case):
+    ids, rows = large
+    old, total = tmp_path / "old.faiss", {"far larger": 40_000, "small now": 1_000}.get(case, 4_000)
+    count = 900 if case == "exact" else 4_000
+    base_of(old, ids[:count], rows[:count])
+    if case == "damaged":
+        old.write_bytes(old.read_bytes()[:100])
+    assert extend_base(tmp_path / "new.faiss", old, [], ids[:0], total) is None
+    assert not (tmp_path / "new.faiss").exists()
