@@ -6,7 +6,7 @@ SEED ?= 0
 BIN := $(VENV)/bin
 AXE := .browser/node_modules/axe-core/axe.min.js
 
-.PHONY: install serve test browser lint types eval crash fuzz load image image-check clean
+.PHONY: install serve test browser lint types eval crash fuzz load cluster image image-check clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,10 @@ crash: install
 # Sends every call of the service whatever its own OpenAPI document allows, and what it does not.
 fuzz: install
 	$(BIN)/python -m pytest -m slow tests/api/test_fuzz.py
+
+# Kills parts of a service and of a run of `index`, on a Ray cluster of this machine's, under load.
+cluster: install
+	$(BIN)/python -m pytest -rs -m cluster tests/cluster -s
 
 # 64 clients for a minute; see `benchmarks/load.py --help`.
 load: install

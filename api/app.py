@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,8 +23,8 @@ from api.bounds import DEFAULT_BOUNDS, Bounds
 from api.limits import RateLimit
 from api.metrics import Metrics
 from api.pages.render import STATIC, render
-from api.problems import Problem, problem_headers, problem_of, problem_response, refusals
-from api.routes import ask, batch, citations, documents, evaluations, health, login, metrics, uploads
+from api.problems import Problem, problem_headers, problem_of, refusal_response, refusals
+from api.routes import ask, batch, chat, citations, documents, evaluations, health, login, metrics, uploads
 from api.routes.access import Gate
 from api.routes.admission import Admission
 from api.routes.guard import BODY_LIMITS, HEADERS, UPLOADS, BodyLimit, Crowd, KnownHosts, ReplyHeaders
@@ -35,7 +36,7 @@ from rag.answer import Answerer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SPARE = 256  # requests served at once besides those that use the models or wait for them
-_ROUTERS = (ask, batch, citations, documents, uploads, evaluations, health, metrics, login)
+_ROUTERS = (ask, batch, chat, citations, documents, uploads, evaluations, health, metrics, login)
 _PAGES = (
     *(api.pages.ask, api.pages.read, api.pages.library, api.pages.evaluations),
     *(api.pages.confirmed, api.pages.docs),
@@ -76,14 +77,22 @@ def create_app(
     app.state.admission = Admission(bounds, app.state.metrics)
     if isinstance(answerer, Answerer):
         show(app.state, answerer)
-    for module in (*_ROUTERS, *_PAGES):
-        app.include_router(module.router)
+    _add_routes(app)
     app.mount("/static", StaticFiles(directory=STATIC, packages=[("rag", "templates/shared")]))
     for kind in (HTTPException, RequestValidationError, PinciteError, Exception):
         app.add_exception_handler(kind, _explain)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     _add_guards(app, allowed_hosts, keys, bounds)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for module in (*_ROUTERS, *_PAGES):
+        app.include_router(module.router)
+    if find_spec("mcp"):  # an extra
+        from api.routes import mcp
+
+        app.include_router(mcp.router)
 
 
 def _add_guards(app: FastAPI, allowed_hosts: Sequence[str] | None, keys: ServiceStore | None, bounds: Bounds) -> None:
@@ -103,7 +112,7 @@ async def _explain(request: Request, error: Exception) -> Response:
     """Return what went wrong: a page for who reads pages, problem details for everyone else."""
     found = problem_of(error)
     if not _reads_pages(request):
-        response: Response = problem_response(found, error)
+        response: Response = refusal_response(request.url.path, found, error)
     elif found.status == 401:
         response = login.login_form(request)
     else:

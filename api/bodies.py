@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from api.objects import CitationForm
 from index.types import Filters
 from rag.answer import MAX_TOP_K, TOP_K, Request
 from rag.types import MAX_QUESTION
@@ -133,6 +134,9 @@ class AskBody(_Body):
         "of the answers given would be wrong.",
     )
     filters: FilterBody | None = None
+    citation_form: CitationForm = Field(
+        "pincite", description="Any other adds a key of its name to every citation: the same place in that form."
+    )
 
     def to_request(self) -> Request:
         """Return what the answerer takes."""
@@ -176,3 +180,23 @@ class VerifyBody(_Body):
     """Saved citations to check against the documents as they are now."""
 
     citations: Annotated[list[ClaimBody], Field(max_length=1000)]
+
+
+MAX_AROUND = 10_000  # characters
+
+
+class ExcerptBody(_Body):
+    """A place in a document, in characters (code points, 0-based, end exclusive), and how much around it to give."""
+
+    document_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
+    start: Annotated[int, Field(strict=True, ge=0)]
+    end: Annotated[int, Field(strict=True, ge=1)]
+    around: Annotated[int, Field(strict=True, ge=0, le=MAX_AROUND)] = Field(
+        1_000, description="Characters on each side; the words at the edges are kept whole."
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> "ExcerptBody":
+        if not 0 < self.end - self.start <= MAX_QUOTE:
+            raise ValueError(f"end must be after start, by at most {MAX_QUOTE:,} characters")
+        return self

@@ -10,6 +10,7 @@ from index.chunk import RULES, ChunkLimits
 from index.embed import Embedder
 from index.manifest import NO_MARKS, Manifest
 from index.models import converted, find_embedder, find_reader
+from index.shards import ShardedStore, shard_count
 from index.store import Store
 from index.types import Encoder
 from rag.answer import Answerer
@@ -82,6 +83,11 @@ def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibratio
     return next(iter([*fitting, *same_reader]), Calibration())
 
 
+def open_corpus(folder: Path, manifest: Manifest | None = None) -> Store | ShardedStore:
+    """Open the store in a folder, or all shards of one that is in shards; raises StoreError as they do."""
+    return Store.open(folder, manifest) if shard_count(folder) is None else ShardedStore.open(folder, manifest)
+
+
 def open_answerer(
     store: Path | str | None = None, *, settings: Settings | None = None, notify: Notify = log.info
 ) -> Answerer:
@@ -93,9 +99,12 @@ def open_answerer(
     if store is not None:
         settings = settings.model_copy(update={"store": Path(store)})
     # Opened without the models first: that it is absent or damaged is known in no time.
-    Store.open(settings.store).close()
+    found = open_corpus(settings.store)
+    if found.is_empty:  # as a first `pincite index` that was cut off, or rejected every file, leaves it
+        notify(f"the store at {settings.store} is empty; fill it with `pincite index PATHS`")
+    found.close()
     encoder = build_embedder(settings, notify)
-    opened = Store.open(settings.store, manifest_for(encoder, settings.mark_boilerplate))
+    opened = open_corpus(settings.store, manifest_for(encoder, settings.mark_boilerplate))
     answerer = Answerer(opened, encoder, build_reader(settings, notify), Calibration())
     answerer.calibration = load_calibration(settings, answerer.fingerprint())
     if answerer.calibration.fingerprint != answerer.fingerprint():

@@ -12,7 +12,18 @@ from urllib.parse import quote
 
 import httpx2
 
-from api.objects import Answer, BatchAnswer, Citation, Document, Evaluation, Filters, Question, SearchResult, Verdict
+from api.objects import (
+    Answer,
+    BatchAnswer,
+    Citation,
+    CitationForm,
+    Document,
+    Evaluation,
+    Filters,
+    Question,
+    SearchResult,
+    Verdict,
+)
 from index.errors import PinciteError
 
 NDJSON = "application/x-ndjson"
@@ -45,10 +56,12 @@ class Client:
         top_k: int = 10,
         min_confidence: float | str | None = None,
         filters: Filters | None = None,
+        *,
+        citation_form: CitationForm = "pincite",
     ) -> Answer:
         """Return the answer, or one whose `answer` is None where the documents do not say."""
         body = {"question": question, "top_k": top_k, "min_confidence": min_confidence, "filters": filters}
-        found: Answer = self._send("POST", "/v1/ask", json=body).json()
+        found: Answer = self._send("POST", "/v1/ask", json={**body, "citation_form": citation_form}).json()
         return found
 
     def search(self, query: str, top_k: int = 10, filters: Filters | None = None) -> SearchResult:

@@ -9,8 +9,8 @@ from typing import Any
 
 from api.build import CALIBRATION, open_answerer
 from api.settings import Settings
-from index.snapshot import Snapshot
-from rag.answer import Answerer
+from index.moment import Moment
+from rag.answer import Answerer, AnswererAt
 from rag.calibrate import Calibration, fit
 from rag.documents import StoredDocuments, corpus_fingerprint
 from rag.evaluate import evaluate
@@ -49,8 +49,9 @@ def evaluate_with(
 ) -> dict[str, Any]:
     """Return the report of an answerer that is open; `gold_sha256` is of the file that `gold` was read from.
 
-    A run that was cut short is taken up where it stopped if everything that its answers depend on is as it was. Raises
-    StoreError where the very same run is under way elsewhere, or the store's folder cannot be written.
+    The whole run is of one generation: what is written to the store meanwhile changes none of it. A run that was cut
+    short is taken up where it stopped if everything that its answers depend on is as it was. Raises Locked where the
+    very same run is under way elsewhere, StoreError where the store's folder cannot be written.
     """
     with answerer.store.snapshot() as snapshot:
         run_info = _run_info(answerer, snapshot, gold_sha256, top_k)
@@ -63,7 +64,7 @@ def evaluate_with(
             if records:
                 notify(f"taken up after {len(records)} of {len(gold)} questions")
             return evaluate(
-                answerer,
+                AnswererAt(answerer, snapshot),
                 StoredDocuments(snapshot),
                 gold,
                 top_k=top_k,
@@ -73,7 +74,7 @@ def evaluate_with(
             )
 
 
-def _run_info(answerer: Answerer, snapshot: Snapshot, gold_sha256: str, top_k: int) -> dict[str, object]:
+def _run_info(answerer: Answerer, snapshot: Moment, gold_sha256: str, top_k: int) -> dict[str, object]:
     return {
         "version": version("pincite"),
         "generation": snapshot.generation,
@@ -94,11 +95,13 @@ def run_calibration(
     """Fit a calibration on a gold set, write it into the store, and return where it is with what it is."""
     gold = [question for question in load_gold(gold_file) if question.answers or not question.answerable]
     answerer = open_answerer(settings=settings, notify=notify)
-    asked = answerer.ask_many([question.question for question in gold], top_k, depth=0)
     samples = []
-    for done, (question, one) in enumerate(zip(gold, asked, strict=True), start=1):
-        progress(done, len(gold), "")
-        samples.append(sample(question, one.answer))
+    with answerer.store.snapshot() as snapshot:
+        questions = [question.question for question in gold]
+        asked = AnswererAt(answerer, snapshot).ask_many(questions, top_k, depth=0)
+        for done, (question, one) in enumerate(zip(gold, asked, strict=True), start=1):
+            progress(done, len(gold), "")
+            samples.append(sample(question, one.answer))
     calibration = fit([one for one in samples if one], answerer.fingerprint(top_k), gold_file.name)
     path = answerer.store.folder / CALIBRATION
     calibration.save(path)

@@ -10,8 +10,9 @@ from typing import Any
 
 from api.evaluating import evaluate_with
 from api.jobs import Job
+from api.problems import problem_of
 from api.service_store import ServiceStore
-from index.errors import PinciteError, UsageError
+from index.errors import UsageError
 from index.lock import Locked, exclusive
 from rag.answer import TOP_K, Answerer
 from rag.evaluate import TIMED
@@ -41,6 +42,7 @@ class Evaluations:
         """Neither is owned: closing them is the caller's, after `stop`."""
         self._answerer, self._service = answerer, service
         self._stopping, self._wake = threading.Event(), threading.Event()
+        self._held_up: str | None = None  # the one of which was said that it has to wait
         # A daemon: a process that is told twice to end does not call `stop`, and is not to wait for hours.
         self._thread = threading.Thread(target=self._work, name="evaluations", daemon=True)
 
@@ -108,24 +110,29 @@ class Evaluations:
                     self._run(job)
 
     def _run(self, job: Job) -> None:
-        gold = self._service.gold_of(job.job_id)
-        if gold is None or not self._service.note_progress(job.job_id, job.done, job.total):
+        """Run one to its end. Raises Locked, and leaves it to be run, where another process is to finish first."""
+        if not self._service.note_progress(job.job_id, job.done, job.total):
             return  # cancelled since it was looked at
-        log.info("evaluation %s begins", job.job_id)
+        if job.job_id != self._held_up:
+            log.info("evaluation %s begins", job.job_id)
         try:
-            report = self._report(job, gold)
+            self._service.end_job(job.job_id, "done", KEPT, self._report(job))
+            log.info("evaluation %s is done", job.job_id)
         except _Ended:
             return
-        except PinciteError as error:
-            self._fail(job, str(error))
-        except Exception:
-            log.exception("evaluation %s failed", job.job_id)
-            self._fail(job, "something went wrong here; see the log")
-        else:
-            self._service.end_job(job.job_id, "done", KEPT, report)
-            log.info("evaluation %s is done", job.job_id)
+        except Locked as error:
+            if job.job_id != self._held_up:
+                log.warning("evaluation %s waits: %s", job.job_id, error)
+            self._held_up = job.job_id
+            raise
+        except Exception as error:
+            self._fail(job, problem_of(error).detail)
 
-    def _report(self, job: Job, gold: bytes) -> bytes:
+    def _report(self, job: Job) -> bytes:
+        """Return the report as JSON; raises what `_Noted` and `evaluate_with` raise."""
+        gold = self._service.gold_of(job.job_id)
+        if gold is None:
+            raise UsageError("its gold set is gone; send it again")
         report = evaluate_with(
             self._answerer,
             _parsed(gold),
@@ -137,6 +144,8 @@ class Evaluations:
         return json.dumps(report, ensure_ascii=False).encode()
 
     def _fail(self, job: Job, reason: str) -> None:
+        # Half a surrogate (of a name that is no text) could not be kept, and it would begin again for ever.
+        reason = reason.encode(errors="replace").decode()
         log.error("evaluation %s failed: %s", job.job_id, reason)
         self._service.end_job(job.job_id, "failed", KEPT, error=reason)
 

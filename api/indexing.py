@@ -69,7 +69,7 @@ def run_index(
     if request.rebuild and not request.paths:
         Store.open(settings.store).close()
     elif not found.files and not exists:
-        raise UsageError(_nothing(request, found))
+        raise UsageError(nothing_in(request, found))
     encoder = build_embedder(settings, notify)
     options = IngestOptions(
         chunk_limits(encoder), settings.max_file_mb * 2**20, settings.mark_boilerplate, request.audit or request.dry_run
@@ -79,14 +79,19 @@ def run_index(
         report = survey({}, found.files, encoder, options, progress)
     else:
         report = _update(run, settings.store, exists)
+    complete(report, found, settings)
+    if not request.dry_run:
+        save_record(settings.store, report, datetime.now(UTC).isoformat(timespec="seconds"))
+    return report
+
+
+def complete(report: IngestReport, found: Found, settings: Settings) -> None:
+    """Add to a report what was found and not read, and what the user should know of the whole."""
     report.unsupported += found.unsupported
     report.excluded += found.excluded
     report.files += [*_left(found.unsupported, "unsupported"), *_left(found.excluded, "excluded")]
     report.found = len(report.files)
     report.warnings += warnings_of(report.files, settings)
-    if not request.dry_run:
-        save_record(settings.store, report, datetime.now(UTC).isoformat(timespec="seconds"))
-    return report
 
 
 def warnings_of(files: Sequence[FileReport], settings: Settings) -> list[str]:
@@ -124,7 +129,7 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
     known = known_documents(store)
     gone, left_out = not_found(known, request.paths, files)
     if not (files or gone or left_out or request.rebuild):
-        raise UsageError(_nothing(request, run.found))
+        raise UsageError(nothing_in(request, run.found))
     if request.dry_run:
         report = survey(known, files, run.encoder, run.options, run.progress)
     else:
@@ -139,7 +144,8 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
     return report
 
 
-def _nothing(request: IndexRequest, found: Found) -> str:
+def nothing_in(request: IndexRequest, found: Found) -> str:
+    """Return the error of a run that has nothing to do."""
     named = ", ".join(map(str, request.paths))
     passed_over = f" ({len(found.unsupported)} unsupported, {len(found.excluded)} excluded)"
     return f"{named}: nothing to index{passed_over}; name a folder with files of {KINDS}"

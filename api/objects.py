@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+CitationForm = Literal["pincite", "char_location", "web_annotation"]
+
 
 class Filters(TypedDict, total=False):
     """Which documents are asked; dates are ISO dates, inclusive."""
@@ -20,10 +22,22 @@ class Question(TypedDict):
     top_k: NotRequired[int]
     min_confidence: NotRequired[float | str | None]
     filters: NotRequired[Filters]
+    citation_form: NotRequired[CitationForm]
+
+
+class CharLocation(TypedDict):
+    """A citation as LLM interfaces have it."""
+
+    type: Literal["char_location"]
+    cited_text: str
+    document_index: int
+    document_title: str | None
+    start_char_index: int
+    end_char_index: int
 
 
 class Citation(TypedDict):
-    """An exact place in a source."""
+    """An exact place in a source; the last two keys are there when that `citation_form` was asked for."""
 
     document_id: str
     source: str
@@ -43,6 +57,8 @@ class Citation(TypedDict):
     verified: bool
     headings: list[str]
     copy_of: str | None
+    char_location: NotRequired[CharLocation]
+    web_annotation: NotRequired[dict[str, Any]]
 
 
 class Alternative(TypedDict):
@@ -67,6 +83,12 @@ class Passage(TypedDict):
     score: float
 
 
+class Partial(TypedDict):
+    """What a reply does without: the shards of the documents that did not answer."""
+
+    missing_shards: list[int]
+
+
 class SearchResult(TypedDict):
     """The best passages."""
 
@@ -74,6 +96,7 @@ class SearchResult(TypedDict):
     passages: list[Passage]
     timings_ms: dict[str, float]
     store: dict[str, Any]
+    partial: NotRequired[Partial]
 
 
 class Answer(TypedDict):
@@ -89,6 +112,7 @@ class Answer(TypedDict):
     passages: list[Passage]
     timings_ms: dict[str, float]
     store: dict[str, Any]
+    partial: NotRequired[Partial]
 
 
 class BatchAnswer(Answer):

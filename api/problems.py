@@ -10,14 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from index.errors import PinciteError, Rejected, StoreError, UsageError
+from index.errors import PinciteError, Rejected, StoreError, Unreachable, UsageError
+from index.lock import Locked
 from rag.cite import VerificationError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5  # seconds after which what is busy or being mended may be tried again
 
+CHAT_PATHS = ("/v1/chat/", "/v1/models")  # where OpenAI's clients ask, which read refusals in OpenAI's form
+
+MCP_PATH = "/mcp"  # where agents ask, which read refusals as errors of JSON-RPC
+_INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603  # its names for them
+
+# OpenAI's names for what is refused; any other is a request that makes no sense, or a failure here.
+_CHAT_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CHAT_CODES = {(401, None): "invalid_api_key", (404, "model"): "model_not_found", (429, None): "rate_limit_exceeded"}
+
 # RFC 9110's names; Python's own depend on its version.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+_BUSY = "another process is writing the store; try again when it is done"
+_UNUSABLE = "the store cannot be used now; try again later, and if that does not help see the log of the service"
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +59,21 @@ class Problem(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+class ChatProblem(BaseModel):
+    """A refusal or failure, as OpenAI's clients read it; `param` is where in the body it lies."""
+
+    message: str = Field(examples=["n: a question has one answer; leave it out, or give 1"])
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None = Field(examples=["n"])
+    code: str | None
+
+
+class ChatRefusal(BaseModel):
+    """What is sent in the place of a chat completion."""
+
+    error: ChatProblem
+
+
 def problem(status: int, detail: str, errors: list[ProblemError] | None = None) -> Problem:
     """Return a problem whose title is the status' own name."""
     return Problem(type="about:blank", title=_title(status), status=status, detail=detail, errors=errors)
@@ -64,9 +92,13 @@ def problem_of(error: Exception) -> Problem:
             return problem(422, str(error))
         case VerificationError():
             log.error("%s", _one_line(error))
-        case StoreError():
+        case Unreachable():
             log.error("%s", _one_line(error))
             return problem(503, str(error))
+        case StoreError():
+            # It names places on this machine, which are none of the client's business.
+            log.error("%s", _one_line(error))
+            return problem(503, _BUSY if isinstance(error, Locked) else _UNUSABLE)
         case PinciteError():
             log.error("%s", _one_line(error))
         case _:
@@ -79,6 +111,31 @@ def problem_response(found: Problem, error: Exception | None = None) -> JSONResp
     return JSONResponse(found.to_json(), found.status, problem_headers(found, error), MEDIA_TYPE)
 
 
+def refusal_response(path: str, found: Problem, error: Exception | None = None) -> JSONResponse:
+    """Return the response that says so, in the form that the clients of that path read."""
+    if path == MCP_PATH:
+        return JSONResponse(_json_rpc_error(found), found.status, problem_headers(found, error))
+    if not path.startswith(CHAT_PATHS):
+        return problem_response(found, error)
+    # OpenAI's word for a body that makes no sense.
+    status = 400 if found.status == 422 else found.status
+    return JSONResponse(chat_error(found).model_dump(), status, problem_headers(found, error))
+
+
+def _json_rpc_error(found: Problem) -> dict[str, Any]:
+    code = _INTERNAL_ERROR if found.status >= 500 else _INVALID_REQUEST
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": found.detail, "data": found.to_json()}}
+
+
+def chat_error(found: Problem) -> ChatRefusal:
+    """Return a problem in OpenAI's form."""
+    first = found.errors[0] if found.errors else None
+    param = first.pointer.removeprefix("#/").replace("/", ".") or None if first and first.pointer else None
+    kind = "server_error" if found.status >= 500 else _CHAT_TYPES.get(found.status, "invalid_request_error")
+    code = _CHAT_CODES.get((found.status, param))
+    return ChatRefusal(error=ChatProblem(message=found.detail, type=kind, param=param, code=code))
+
+
 def problem_headers(found: Problem, error: Exception | None) -> dict[str, str]:
     """Return the headers that go with a problem: those the error asks for (405: Allow), 503: Retry-After."""
     retry = {"retry-after": str(RETRY_AFTER)} if found.status == 503 else {}
@@ -89,6 +146,11 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` of an endpoint that may refuse with these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _title(status), "content": content, **_headers(status)} for status in statuses}
+
+
+def chat_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the same for an endpoint that refuses in OpenAI's form."""
+    return {status: {"description": _title(status), "model": ChatRefusal, **_headers(status)} for status in statuses}
 
 
 def _headers(status: int) -> dict[str, Any]:

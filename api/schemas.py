@@ -1,7 +1,7 @@
 """What the HTTP interface replies, which `--json` prints too. Names, keys and null rules are the contract."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,11 +16,27 @@ class _Reply(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
+class CharLocationReply(_Reply):
+    """A citation as LLM interfaces have it. Characters are code points, 0-based, end exclusive."""
+
+    type: Literal["char_location"] = "char_location"
+    cited_text: str
+    document_index: int = Field(description="Of the reply's documents in the order of their first citation, from 0.")
+    document_title: str | None
+    start_char_index: int
+    end_char_index: int
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class CitationReply(_Reply):
     """An exact place in a source; `start:end` are characters (code points) of the document's text, end exclusive.
 
     Bytes, line and column (1-based) are null where the text was extracted from the file; `page` (from 1) is null but in
-    a PDF. `prefix` and `suffix` are the up to 32 characters around the quote.
+    a PDF. `prefix` and `suffix` are the up to 32 characters around the quote. `char_location` and `web_annotation`
+    (W3C's JSON-LD) are there where that `citation_form` was asked for.
     """
 
     document_id: str
@@ -43,6 +59,8 @@ class CitationReply(_Reply):
     copy_of: str | None = Field(
         default=None, description="A document cited before whose text is nearly the same: the two are one source."
     )
+    char_location: CharLocationReply | None = Field(default=None, exclude_if=_is_none)
+    web_annotation: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
 
 
 class AlternativeReply(_Reply):
@@ -86,6 +104,12 @@ class StoreReply(_Reply):
     reader: str
 
 
+class PartialReply(_Reply):
+    """What a reply does without: shards of the documents that did not answer."""
+
+    missing_shards: list[int]
+
+
 class AskReply(_Reply):
     """The answer as a word-for-word quote, or null where the documents do not say.
 
@@ -103,6 +127,9 @@ class AskReply(_Reply):
     passages: list[PassageReply]
     timings_ms: TimingsReply
     store: StoreReply
+    partial: PartialReply | None = Field(
+        default=None, exclude_if=_is_none, description="There where shards of the documents did not answer."
+    )
 
 
 class SearchReply(_Reply):
@@ -112,6 +139,18 @@ class SearchReply(_Reply):
     passages: list[PassageReply]
     timings_ms: TimingsReply
     store: StoreReply
+    partial: PartialReply | None = Field(
+        default=None, exclude_if=_is_none, description="There where shards of the documents did not answer."
+    )
+
+
+class ExcerptReply(_Reply):
+    """A place in a document with the text around it: `text` is the document's text at `start:end`, unchanged."""
+
+    citation: CitationReply = Field(description="The place that was asked for.")
+    start: int
+    end: int
+    text: str
 
 
 class VerdictReply(_Reply):

@@ -10,6 +10,7 @@ from typing import Any
 from api.jobs import Job, Status
 from api.keys import Key
 from index.errors import StoreError
+from index.lock import Locked
 
 FILE = "service.sqlite"
 FORMAT_VERSION = 1
@@ -38,7 +39,8 @@ _KEY = "SELECT keys.key_id, name, scopes, keys.digest, created, keys.expires, re
 class ServiceStore:
     """The open file. Thread-safe, and open in several processes at once: each call sees what was last written.
 
-    Every method raises StoreError where the file is damaged or cannot be written.
+    Every method raises StoreError where the file is damaged or cannot be written; Locked where another process holds it
+    for 10 seconds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -197,6 +199,8 @@ class ServiceStore:
         try:
             yield
         except (sqlite3.DatabaseError, OSError) as error:
+            if (getattr(error, "sqlite_errorname", None) or "").startswith("SQLITE_BUSY"):
+                raise Locked(f"{self._file}: {error}; try again when the other process is done") from error
             raise StoreError(
                 f"{self._file}: {error}; make it writable, or if it is damaged move it away and make new keys"
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from api.build import build_embedder, chunk_limits, manifest_for
 from api.settings import Settings
 from index.errors import UsageError
-from index.files import find_files
+from index.files import find_files, identity
 from index.ingest import IngestOptions, IngestReport, ingest, known_documents, not_found, remove
 from index.originals import sweep
 from index.store import Store
@@ -25,6 +25,7 @@ class Watcher:
     notify: Callable[[str], None]
     encoder: Encoder | None = None  # loaded at the first look
     _said: set[str] = field(default_factory=set, init=False)
+    _filled: dict[Path, tuple[int, int]] = field(default_factory=dict, init=False)  # folders seen with files in them
 
     def update(self) -> IngestReport | None:
         """Index what is new or changed and remove what is gone; return the report, None where there was nothing to do.
@@ -55,14 +56,22 @@ class Watcher:
         return news
 
     def _require_some_left(self, origins: list[str | None]) -> None:
-        """Raise UsageError where all the documents of a path are gone at once, and it has nothing else to index."""
+        """Raise UsageError where all the documents of a path are gone at once, and it has nothing else to index.
+
+        That the only one is gone is believed where the folder is the one that had files in it: a place where nothing is
+        mounted is another one.
+        """
         for path in self.paths:
+            if _has_files(path):
+                self._filled[path] = identity(path)
+                continue
             root = os.path.abspath(path)
             here = [origin for origin in origins if origin and Path(origin).is_relative_to(root)]
-            if len(here) > 1 and not any(Path(origin).exists() for origin in here) and not _has_files(path):
+            believed = len(here) == 1 and self._filled.get(path) == identity(path)
+            if here and not believed and not any(Path(origin).exists() for origin in here):
                 raise UsageError(
-                    f"{path}: all {len(here)} documents are gone at once, as if it were not mounted; they are kept. "
-                    "If that is meant, run `pincite index` on it with `--prune`"
+                    f"{path}: all of its documents ({len(here)}) are gone at once, as if it were not mounted; "
+                    "they are kept. If that is meant, run `pincite index` on it with `--prune`"
                 )
 
 

@@ -6,7 +6,8 @@ Each takes the two lists, best first, and the dense side's weight; a passage mis
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from rag.retrieve import Ranking, fuse, min_max
+from index.rankings import Ranking
+from rag.retrieve import fuse, min_max
 
 LOWEST_COSINE, LOWEST_BM25 = -1.0, 0.0
 Scores = Mapping[int, float]

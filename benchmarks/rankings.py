@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from benchmarks.bm25 import Knobs, PlainBM25
 from benchmarks.fusion import FUSIONS
+from index.rankings import Ranking, with_ties
 from index.snapshot import Snapshot
 from index.types import StoredPassage
 from rag.candidates import reading_text
 from rag.read import Reads
-from rag.retrieve import Ranking, with_ties
 
 DEPTH = 1_000  # passages in either list: they are of 100 distinct documents at least, or nearly
 

@@ -30,6 +30,7 @@ from benchmarks.judged import Collection, load_collection
 from benchmarks.passages import Cut, Progress, Vectors, fill
 from benchmarks.rankings import Fuse, margins, matching, nearest, ordered, passages, reread
 from index.chunk import ChunkLimits
+from index.rankings import Ranking
 from index.snapshot import Snapshot
 from index.types import Encoder, StoredPassage
 from rag.gold import GoldQuestion
@@ -37,7 +38,7 @@ from rag.judge import retrieval_measures
 from rag.metrics import estimate, ndcg, recall
 from rag.paired import compare_pairs
 from rag.read import Reads
-from rag.retrieve import CANDIDATES, DENSE_WEIGHT, Ranking
+from rag.retrieve import CANDIDATES, DENSE_WEIGHT
 from rag.types import FoundPassage
 
 Scores = dict[str, float]  # by the measure's name

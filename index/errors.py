@@ -17,5 +17,9 @@ class StoreError(PinciteError):
     """A store is absent, damaged, locked, full or was made with other settings."""
 
 
+class Unreachable(StoreError):
+    """A part of the service that runs elsewhere does not answer. The text names no places: clients may read it."""
+
+
 class Rejected(PinciteError):
     """One file cannot be indexed; the run goes on and lists it with this reason."""

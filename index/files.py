@@ -63,7 +63,7 @@ def find_files(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Found:
     asked = _Rules("", _spec(exclude, "--exclude"), "excluded by --exclude")
     for path in paths:
         if path.is_dir():
-            _Walk(path, asked, found, {_identity(path)}).folder(path, "", ())
+            _Walk(path, asked, found, {identity(path)}).folder(path, "", ())
         elif path.exists():
             _add_file(path, path.name, asked, found)
         else:
@@ -100,10 +100,10 @@ class _Walk:
             self.found.excluded.append(Skipped(_shown(named), reason))
         elif not is_folder:
             _add_file(path, source, None, self.found)
-        elif path.is_symlink() and _identity(path) in self.seen:
+        elif path.is_symlink() and identity(path) in self.seen:
             self.found.excluded.append(Skipped(_shown(named), "a link to a folder that is read already"))
         else:
-            self.seen.add(_identity(path))
+            self.seen.add(identity(path))
             self.folder(path, named, rules)
 
     def _exclusion(self, source: str, rules: tuple[_Rules, ...]) -> str | None:
@@ -169,7 +169,8 @@ def _spec(patterns: Iterator[str] | Sequence[str], where: str) -> GitIgnoreSpec:
         raise UsageError(f"{where}: {' '.join(str(error).split())}; write patterns as in a .gitignore") from error
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file or folder from another one of its name."""
     status = path.stat()
     return status.st_dev, status.st_ino
 

@@ -80,6 +80,7 @@ def _decoded(source: str, data: bytes) -> tuple[str, str]:
     return text, codec.replace("_", "-")
 
 
+_CUT = ("ERR_RESOURCE_LIMIT", "ERR_NO_MEMORY")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Not what a page says of itself: these would rewrite its text, or could not have been read so far.
 _NOT_DECLARED = (
@@ -122,7 +123,7 @@ def _parsed(source: str, markup: str) -> HtmlElement | None:
     except etree.ParserError:
         return None
     # The parser stops there, and would say nothing of what it leaves out.
-    if cut := next((entry for entry in parser.error_log if entry.type_name == "ERR_RESOURCE_LIMIT"), None):
+    if cut := next((entry for entry in parser.error_log if entry.type_name in _CUT), None):
         raise Rejected(f"{source}: cannot be read whole (line {cut.line}: {cut.message}); save it as text")
     _clean(page)
     return page

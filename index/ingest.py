@@ -1,13 +1,9 @@
 """Files -> store: reads what is new or changed, embeds only what no passage held before, reports every file."""
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from index.chunk import ChunkLimits, chunk
 from index.errors import Rejected, UsageError
@@ -15,23 +11,35 @@ from index.file_report import FileReport, linked, of_document, of_summary
 from index.files import FoundFile, Skipped
 from index.load import load_bytes
 from index.models import sha256_of
+from index.put import Loaded, vectors_of, write_documents
 from index.sketches import Sketches
 from index.snapshot import DocumentSummary
 from index.store import Store
-from index.types import Document, Encoder, Passage, document_id_of
+from index.types import Document, Encoder, document_id_of
 
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
 BATCH = 512  # passages embedded and written together: bounds memory, and fills batches of like length
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A document that is to be stored, cut into passages."""
+class Look:
+    """What was seen of one file before anything is cut, embedded or stored.
 
-    document: Document
-    origin: str | None
-    size: int
-    passages: list[Passage]
+    `status` is added, replaced, unchanged or rejected, the last with a `reason`. `document` is what was read: of an
+    unchanged file nothing, unless the run is an audit. `before` is what the store held of its source.
+    """
+
+    file: FoundFile
+    status: str
+    reason: str | None = None
+    document: Document | None = None
+    size: int = 0  # bytes
+    before: DocumentSummary | None = None
+
+    @property
+    def to_store(self) -> Document | None:
+        """Return the document that the store lacks; None where there is nothing to do."""
+        return self.document if self.status in ("added", "replaced") else None
 
 
 @dataclass(slots=True)
@@ -53,6 +61,12 @@ class IngestReport:
     passages: int = 0  # of the documents added and replaced
     embedded: int = 0  # passages; those whose text was embedded before are not embedded again
     generation: int = 0  # of the store afterwards
+
+    def take(self, file: FileReport) -> None:
+        """Take note of a file that was found."""
+        rejected = file.status == "rejected"
+        getattr(self, file.status).append(Skipped(file.source, file.reason or "") if rejected else file.source)
+        self.files.append(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,13 @@ def ingest(
     """
     report = IngestReport()
     for batch in _in_batches(_changed(known_documents(store), files, encoder, options, (report, progress))):
-        _write(store, encoder, batch, report)
+        rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
+        report.embedded += embedded
+        uploads = write_documents(store, batch, rows)
+        report.passages += sum(len(loaded.passages) for loaded in batch if loaded.document.document_id not in uploads)
+        for loaded in batch:
+            if loaded.document.document_id in uploads:
+                _withdraw(report, loaded.document.source)
     return report
 
 
@@ -108,7 +128,8 @@ def origin_of(path: Path) -> str:
     return os.path.abspath(path)
 
 
-def _refuse_shared_source(file: FoundFile, known: DocumentSummary | None) -> None:
+def refuse_shared_source(file: FoundFile, known: DocumentSummary | None) -> None:
+    """Raise UsageError if the store has the source from another file, which is still there."""
     if known is None or known.origin is None or known.origin == origin_of(file.path):
         return
     if Path(known.origin).is_file() and not Path(known.origin).samefile(file.path):
@@ -129,38 +150,49 @@ def _changed(
     report, progress = watch
     sketches = Sketches()
     for file in files:
-        _refuse_shared_source(file, known.get(file.source))
+        refuse_shared_source(file, known.get(file.source))
     for done, file in enumerate(files):
         progress(done, len(files), file.source)
-        before = known.get(file.source)
-        if before and before.origin is None:
-            _reject(report, file.source, Rejected(UPLOADED), kept=False)
-            continue
-        try:
-            same = before if before and _is_stored(file, before) else None
-            document, size = _read(file, options) if options.audit or not same else (None, 0)
-        except Rejected as reason:
-            _reject(report, file.source, reason, kept=before is not None)
-            continue
-        if document and options.audit:
-            sketches.add(document)
-        passages = chunk(document, encoder, options.limits) if document and not same else []
-        status = "unchanged" if same else "replaced" if before else "added"
-        getattr(report, status).append(file.source)
-        if document:
-            report.files.append(of_document(document, status, same.passages if same else len(passages)))
-        elif same:
-            report.files.append(of_summary(same))
-        if document and not same:
-            yield Loaded(document, origin_of(file.path), size, passages)
+        seen = look_at(file, known.get(file.source), options)
+        if seen.document and options.audit:
+            sketches.add(seen.document)
+        loaded = cut(seen, encoder, options.limits)
+        report.take(report_of(seen, loaded))
+        if loaded:
+            yield loaded
     report.files = linked(report.files, sketches.copies())
     progress(len(files), len(files), "")
 
 
-def _reject(report: IngestReport, source: str, reason: Rejected, kept: bool) -> None:
-    why = str(reason).removeprefix(f"{source}: ") + ("; the version indexed before is kept" if kept else "")
-    report.rejected.append(Skipped(source, why))
-    report.files.append(FileReport(source, "rejected", why))
+def look_at(file: FoundFile, before: DocumentSummary | None, options: IngestOptions) -> Look:
+    """Read a file, unless the store holds what is in it: `before` is what it holds of the file's source."""
+    if before and before.origin is None:
+        return Look(file, "rejected", UPLOADED)
+    try:
+        same = before is not None and _is_stored(file, before)
+        document, size = _read(file, options) if options.audit or not same else (None, 0)
+    except Rejected as reason:
+        kept = "; the version indexed before is kept" if before else ""
+        return Look(file, "rejected", str(reason).removeprefix(f"{file.source}: ") + kept, before=before)
+    status = "unchanged" if same else "replaced" if before else "added"
+    return Look(file, status, None, document, size, before)
+
+
+def report_of(look: Look, loaded: Loaded | None) -> FileReport:
+    """Return what became of a file; `loaded` is what is stored of it now."""
+    if look.document:
+        known = look.before.passages if look.before and not loaded else 0
+        return of_document(look.document, look.status, len(loaded.passages) if loaded else known)
+    if look.before and look.status == "unchanged":
+        return of_summary(look.before)
+    return FileReport(look.file.source, look.status, look.reason)
+
+
+def cut(look: Look, encoder: Encoder, limits: ChunkLimits) -> Loaded | None:
+    """Return what is to be stored of a file, cut into passages; None where there is nothing to do."""
+    if not (document := look.to_store):
+        return None
+    return Loaded(document, origin_of(look.file.path), look.size, chunk(document, encoder, limits))
 
 
 def _withdraw(report: IngestReport, source: str) -> None:
@@ -169,7 +201,7 @@ def _withdraw(report: IngestReport, source: str) -> None:
         if source in listed:
             listed.remove(source)
     report.files = [file for file in report.files if file.source != source]
-    _reject(report, source, Rejected(UPLOADED), kept=False)
+    report.take(FileReport(source, "rejected", UPLOADED))
 
 
 def _is_stored(file: FoundFile, before: DocumentSummary) -> bool:
@@ -208,48 +240,6 @@ def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
             batch = []
     if batch:
         yield batch
-
-
-def vectors_of(store: Store, encoder: Encoder, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], int]:
-    """Return a row for each passage, shape (len(passages), dimension), and how many texts had to be embedded.
-
-    Vectors of texts that the store holds already are taken from it, so a renamed file costs no embedding.
-    """
-    keys = [passage.embedding_key for passage in passages]
-    with store.snapshot() as snapshot:
-        vectors = dict(snapshot.vectors_by_key(set(keys)))
-    texts = {key: passage.embedding_text for key, passage in zip(keys, passages, strict=True) if key not in vectors}
-    vectors |= zip(texts, encoder.encode_passages(list(texts.values())), strict=True)
-    rows = np.array([vectors[key] for key in keys], np.float32).reshape(len(keys), encoder.info.dimension)
-    return rows, len(texts)
-
-
-def _write(store: Store, encoder: Encoder, batch: Sequence[Loaded], report: IngestReport) -> None:
-    """Store documents as one generation, but not over what was uploaded since they were read."""
-    rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
-    report.embedded += embedded
-    with store.write() as writer:
-        uploaded = _uploaded(store, [loaded.document.document_id for loaded in batch])
-        for loaded in batch:
-            count = len(loaded.passages)
-            if loaded.document.document_id not in uploaded:
-                writer.put(loaded.document, loaded.origin, loaded.size, loaded.passages, rows[:count])
-                report.passages += count
-            rows = rows[count:]
-    for loaded in batch:
-        if loaded.document.document_id in uploaded:
-            _withdraw(report, loaded.document.source)
-
-
-def _uploaded(store: Store, document_ids: Sequence[str]) -> set[str]:
-    """Return those ids that are uploads'."""
-    with store.reading() as (connection, _):
-        rows = connection.execute(
-            "SELECT document_id FROM documents"
-            " WHERE origin IS NULL AND document_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(document_ids),),
-        ).fetchall()
-    return {document_id for (document_id,) in rows}
 
 
 def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:

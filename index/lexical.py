@@ -6,9 +6,10 @@ the store bounds that by writing the folder anew (`rebuild`) whenever it rewrite
 
 import hashlib
 import json
+import math
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from tantivy import Document, Filter, Index, Occur, Query, SchemaBuilder, TextAnalyzerBuilder, Tokenizer
 
 from index.errors import StoreError
+from index.rankings import WordCounts
 
 ANALYZER = "pincite_english_1"  # the number changes with the filters below; an index of another is rebuilt
 LONGEST_TERM = 40  # bytes; what is longer is noise (hashes, base64), by Tantivy's own default
@@ -49,11 +51,20 @@ class LexicalView:
     def __init__(self, path: Path, searcher: Any, schema: Any) -> None:  # noqa: ANN401 (tantivy has no types here)
         self._path, self._searcher, self._schema = path, searcher, schema
 
-    def search(self, text: str, k: int, allowed: Iterable[str] | None = None) -> list[tuple[int, float]]:
+    def word_counts(self, text: str) -> WordCounts:
+        """Return in how many passages of this index each term of `text` is."""
+        with _trouble(self._path):
+            holding = {term: self._searcher.doc_freq("body", term) for term in terms(text)}
+            return WordCounts(self._searcher.num_docs - 1, holding)  # the marker is no passage
+
+    def search(
+        self, text: str, k: int, allowed: Iterable[str] | None = None, counts: WordCounts | None = None
+    ) -> list[tuple[int, float]]:
         """Return at most `k` (passage_id, BM25) pairs that share a term with `text`, best first; ties by id.
 
         `text` is plain words, never a query language; a word that it repeats counts as often (see `terms`). `allowed`,
-        where given, are the only document ids ranked.
+        where given, are the only document ids ranked. `counts`, where given, weigh the terms in the place of this
+        index's own: those of all the indexes that it is one of.
         Raises ValueError if `k` < 1.
         """
         if k < 1:
@@ -61,12 +72,22 @@ class LexicalView:
         wanted = terms(text)
         if not wanted:
             return []
-        query = _any_of(self._schema, wanted)
+        query = _any_of(self._schema, self._weighed(text, wanted, counts))
         if allowed is not None:
             inside = Query.term_set_query(self._schema, "document_id", sorted(allowed))
             query = Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(inside, 0.0))])
         with _trouble(self._path):
             return self._best(query, k)
+
+    def _weighed(self, text: str, wanted: Mapping[str, int], counts: WordCounts | None) -> dict[str, float]:
+        """Return how much each term counts: Tantivy weighs it by its own counts, which the others take the place of."""
+        if counts is None:
+            return {term: float(times) for term, times in wanted.items()}
+        own = self.word_counts(text)
+        return {
+            term: times * (_idf(counts.passages, counts.holding[term]) / _idf(own.passages, own.holding[term]))
+            for term, times in wanted.items()
+        }
 
     def _best(self, query: Any, k: int) -> list[tuple[int, float]]:  # noqa: ANN401 (tantivy has no types here)
         """Fetch until what ties with the last one wanted is there too, for Tantivy breaks ties its own way."""
@@ -197,7 +218,12 @@ def _marked(schema: Any, marker: str) -> Any:  # noqa: ANN401 (tantivy has no ty
     return Query.term_query(schema, "marker", f"{ANALYZER}:{marker}", "basic")
 
 
-def _any_of(schema: Any, wanted: dict[str, int]) -> Any:  # noqa: ANN401 (tantivy has no types here)
+def _idf(passages: int, holding: int) -> float:
+    """Return what Tantivy multiplies a term's score by: ln(1 + (N - n + 0.5) / (n + 0.5)), its marker among the N."""
+    return math.log(1 + (passages + 1 - holding + 0.5) / (holding + 0.5))
+
+
+def _any_of(schema: Any, wanted: Mapping[str, float]) -> Any:  # noqa: ANN401 (tantivy has no types here)
     each = (Query.boost_query(Query.term_query(schema, "body", term, "freq"), times) for term, times in wanted.items())
     return Query.boolean_query([(Occur.Should, query) for query in each])
 

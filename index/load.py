@@ -8,6 +8,7 @@ from pathlib import PurePath
 from index.decode import decode
 from index.docx import load_docx
 from index.errors import PinciteError, Rejected
+from index.html_apart import load_html_apart
 from index.language import language_of
 from index.marks import find_marks
 from index.metadata import find_metadata
@@ -72,21 +73,13 @@ def _load_text(source: str, data: bytes, media_type: str) -> Document:
     )
 
 
-def _load_page(source: str, data: bytes) -> Document:
-    try:
-        from index.html import load_html
-    except ImportError as missing:  # an extra: it brings 68 MB
-        raise Rejected(f"{source}: reading .html needs `pip install 'pincite[html]'` (no {missing.name})") from None
-    return load_html(source, data)
-
-
 _LOADERS: dict[str, Loader] = {
     ".txt": _load_plain,
     ".md": _load_markdown,
     ".markdown": _load_markdown,
-    ".html": _load_page,
-    ".htm": _load_page,
-    ".xhtml": _load_page,
+    ".html": load_html_apart,
+    ".htm": load_html_apart,
+    ".xhtml": load_html_apart,
     ".pdf": load_pdf,
     ".docx": load_docx,
 }

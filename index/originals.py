@@ -8,9 +8,9 @@ from pathlib import Path
 from index.chunk import ChunkLimits, chunk
 from index.durable import publish, sync_folder
 from index.errors import StoreError
-from index.ingest import vectors_of
 from index.load import load_bytes
 from index.lock import exclusive
+from index.put import vectors_of
 from index.store import WRITE_WAIT, Store
 from index.types import Encoder, StoredDocument
 

@@ -10,6 +10,7 @@ import sys
 import pypdfium2
 from pypdfium2 import raw
 
+from index.apart import bound_memory
 from index.plain import LONGEST, printable
 
 MEMORY = 2**30  # bytes that the process may take
@@ -17,7 +18,7 @@ MEMORY = 2**30  # bytes that the process may take
 
 def main() -> None:
     """Read a PDF from stdin; write JSON: `pages` and what its `info` says, or `refused` with the reason."""
-    _bound_memory()
+    bound_memory(MEMORY)
     data = sys.stdin.buffer.read()
     try:
         document = pypdfium2.PdfDocument(data)
@@ -27,15 +28,6 @@ def main() -> None:
     else:
         reply = _read(document)
     json.dump(reply, sys.stdout)
-
-
-def _bound_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    most = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY if most < 0 else min(MEMORY, most), most))
 
 
 def _read(document: pypdfium2.PdfDocument) -> dict[str, object]:

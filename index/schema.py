@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import StoreError
+from index.lock import Locked
 from index.manifest import FORMAT_VERSION, Manifest
 from index.types import Document, Field, Heading, Mark, Metadata, StoredDocument
 
@@ -47,6 +48,7 @@ CREATE INDEX deletions_by_generation ON deletions (generation);
 """
 REMAKE = "move the store away, and put a backup in its place or index the files again"
 _HEADING = "#"  # begins the label of a heading, and of no mark
+_HELD = ("SQLITE_BUSY", "SQLITE_LOCKED")
 BATCH = 4096  # rows of a batch of vectors: 6 MB at dimension 384
 
 DOCUMENT_COLUMNS = (
@@ -113,14 +115,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def sqlite_errors(file: Path) -> Iterator[None]:
-    """Turn what SQLite says of the file (never a fault of a statement) into a StoreError."""
+    """Turn what SQLite says of the file (never a fault of a statement) into a StoreError, Locked where it is busy."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
             raise
         name = getattr(error, "sqlite_errorname", None) or ""
-        raise StoreError(f"{file}: {error}; {_advice(name)}") from error
+        kind = Locked if name.startswith(_HELD) else StoreError
+        raise kind(f"{file}: {error}; {_advice(name)}") from error
 
 
 def _advice(name: str) -> str:
@@ -129,7 +132,7 @@ def _advice(name: str) -> str:
         return "nothing was lost: free space on the disk (or mend it), then try again"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return "nothing was changed: make the folder and its files writable, then try again"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if name.startswith(_HELD):
         return "another process is writing: try again when it is done"
     return f"the file is damaged: {REMAKE}"
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.derived import View
+from index.manifest import Manifest
+from index.rankings import Rankings, WordCounts, with_ties
 from index.schema import DOCUMENT_COLUMNS, intact, stored_document, unpack_metadata
 from index.types import Filters, Metadata, Passage, StoredDocument, StoredPassage
 
@@ -33,11 +35,21 @@ class DocumentSummary:
 
 
 class Snapshot:
-    """A store at one generation. For one thread; valid inside its `Store.snapshot` block only."""
+    """A store at one generation: an `index.moment.Moment`. For one thread, inside its `Store.snapshot` block only."""
 
     def __init__(self, connection: sqlite3.Connection, view: View) -> None:
         self._connection = connection
         self._view = view
+
+    @property
+    def state(self) -> str:
+        """What tells this state from every other of this store, and of any other store."""
+        return f"{self._view.store_id}:{self._view.generation}"
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the store was made with."""
+        return self._view.manifest
 
     @property
     def generation(self) -> int:
@@ -53,6 +65,30 @@ class Snapshot:
     def passages(self) -> int:
         """The number of passages."""
         return self._view.passages
+
+    @property
+    def missing_shards(self) -> tuple[int, ...]:
+        """Nothing: a store is whole, or it is refused."""
+        return ()
+
+    def word_counts(self, question: str) -> WordCounts:
+        """Return in how many passages each term of the question is."""
+        return self._view.lexical.word_counts(question)
+
+    def rankings(
+        self,
+        question: str,
+        vector: NDArray[np.float32],
+        reach: int,
+        filters: Filters,
+        counts: WordCounts | None = None,
+    ) -> Rankings:
+        """See `Moment.rankings`."""
+        allowed = self.allowed(filters)
+        return Rankings(
+            with_ties(lambda k: self.nearest(vector, k, allowed), reach),
+            with_ties(lambda k: self._view.lexical.search(question, k, allowed, counts), reach),
+        )
 
     def nearest(
         self, query: NDArray[np.float32], k: int, allowed: frozenset[str] | None = None
@@ -101,6 +137,12 @@ class Snapshot:
     def document(self, document_id: str) -> StoredDocument | None:
         """Return a document with its text; None if there is none."""
         return next(self._stored("WHERE document_id = ?", document_id), None)
+
+    def stored_documents(self, document_ids: Iterable[str]) -> dict[str, StoredDocument]:
+        """Return those of these documents that are there, by id."""
+        wanted = json.dumps(list(document_ids))
+        found = self._stored("WHERE document_id IN (SELECT value FROM json_each(?))", wanted)
+        return {stored.document.document_id: stored for stored in found}
 
     def passages_of(self, document_id: str) -> list[StoredPassage]:
         """Return the passages of a document, in the order of the text; none if there is no such document."""

@@ -7,9 +7,10 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from index import schema
 from index.connections import Connections, connect
@@ -22,6 +23,8 @@ from index.snapshot import Snapshot
 from index.writer import Writer
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FILE = "pincite.sqlite"
 REACHED = "generation"  # the file that says which generation was reported as done
@@ -88,6 +91,12 @@ class Store:
             return state.manifest
 
     @property
+    def is_empty(self) -> bool:
+        """Tell whether it holds no document now."""
+        with self.reading() as (connection, _):
+            return connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None
+
+    @property
     def derived(self) -> DerivedIndexes:
         """The derived indexes (for `index.doctor`)."""
         return self._derived
@@ -124,6 +133,11 @@ class Store:
                 yield Snapshot(connection, self._current(connection))
             finally:
                 _end(connection)
+
+    def at_one_moment(self, look: Callable[[Snapshot], T]) -> T:
+        """Return what `look` finds in one snapshot; raises what `snapshot` raises."""
+        with self.snapshot() as snapshot:
+            return look(snapshot)
 
     @contextmanager
     def reading(self) -> Iterator[tuple[sqlite3.Connection, schema.State]]:

@@ -1,14 +1,13 @@
 """Questions -> answers with citations, or an honest null: retrieval, reading and confidence put together."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from index.errors import UsageError
-from index.snapshot import Snapshot
-from index.store import Store
+from index.moment import Corpus, Moment
 from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, StoredPassage
 from rag.calibrate import Calibration, Fingerprint
 from rag.candidates import Candidate, group, reading_text
@@ -16,6 +15,8 @@ from rag.compose import alternatives, found_passages, statement
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, retrieve
 from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings
+
+T = TypeVar("T")
 
 TOP_K = 10
 MAX_TOP_K = 100
@@ -60,9 +61,9 @@ class _Found(NamedTuple):
 
 
 class Answerer:
-    """Answers from one store. Safe to use from several threads."""
+    """Answers from one store, or one in shards. Safe to use from several threads."""
 
-    def __init__(self, store: Store, encoder: Encoder, reader: Reads, calibration: Calibration) -> None:
+    def __init__(self, store: Corpus, encoder: Encoder, reader: Reads, calibration: Calibration) -> None:
         """Put the parts together; none is owned, so closing the store is the caller's."""
         self.store, self.encoder, self.reader, self.calibration = store, encoder, reader, calibration
 
@@ -157,13 +158,20 @@ class Answerer:
         began = time.perf_counter()
         vector = self.encoder.encode_query(request.question)
         embed_ms = _since(began)
-        with self.store.snapshot() as snapshot:
-            ranking = retrieve(snapshot, request.question, vector, max(depth, request.top_k), request.filters)
-            documents = _documents(snapshot, ranking)
-            info = self._info(snapshot)
+
+        def look(moment: Moment) -> tuple[list[tuple[StoredPassage, float]], dict[str, StoredDocument], StoreInfo]:
+            ranking = retrieve(moment, request.question, vector, max(depth, request.top_k), request.filters)
+            wanted = dict.fromkeys(stored.passage.document_id for stored, _ in ranking)
+            return ranking, moment.stored_documents(wanted), self._info(moment)
+
+        ranking, documents, info = self._at_one_moment(look)
         chosen = [stored.passage for stored, _ in ranking[: request.top_k]] if read else []
         texts = [reading_text(documents[passage.document_id], passage) for passage in chosen]
         return _Found(ranking, documents, texts, info, embed_ms, _since(began) - embed_ms)
+
+    def _at_one_moment(self, look: Callable[[Moment], T]) -> T:
+        """Return what `look` finds in what a request reads the documents from."""
+        return self.store.at_one_moment(look)
 
     def _read_once(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
         """Read each distinct text of a question once, wherever it lies."""
@@ -172,13 +180,14 @@ class Answerer:
         spans = dict(zip(distinct, self.reader.read(list(distinct.values())), strict=True))
         return [spans[key] for key in keys]
 
-    def _info(self, snapshot: Snapshot) -> StoreInfo:
+    def _info(self, moment: Moment) -> StoreInfo:
         return StoreInfo(
-            generation=snapshot.generation,
-            documents=snapshot.documents,
-            passages=snapshot.passages,
+            generation=moment.generation,
+            documents=moment.documents,
+            passages=moment.passages,
             embedder=self.encoder.info.name,
             reader=self.reader.info.name,
+            missing_shards=moment.missing_shards,
         )
 
     def _answer(
@@ -204,6 +213,18 @@ class Answerer:
         )
 
 
+class AnswererAt(Answerer):
+    """Answers from one moment, whatever is written meanwhile; for its thread and inside its block, as it is."""
+
+    def __init__(self, answerer: Answerer, moment: Moment) -> None:
+        """Answer with the parts of `answerer`."""
+        super().__init__(answerer.store, answerer.encoder, answerer.reader, answerer.calibration)
+        self._moment = moment
+
+    def _at_one_moment(self, look: Callable[[Moment], T]) -> T:
+        return look(self._moment)
+
+
 def _candidates(found: _Found, spans: Sequence[Span | None]) -> list[Candidate]:
     candidates = []
     for (stored, _), text, span in zip(found.ranking, found.texts, spans, strict=False):
@@ -222,16 +243,6 @@ def _candidates(found: _Found, spans: Sequence[Span | None]) -> list[Candidate]:
             )
         )
     return candidates
-
-
-def _documents(snapshot: Snapshot, ranking: Sequence[tuple[StoredPassage, float]]) -> dict[str, StoredDocument]:
-    """Return the document of every passage, each loaded once."""
-    documents: dict[str, StoredDocument] = {}
-    for document_id in dict.fromkeys(stored.passage.document_id for stored, _ in ranking):
-        stored = snapshot.document(document_id)
-        if stored:  # always: passages and documents come from one transaction
-            documents[document_id] = stored
-    return documents
 
 
 def _risk(text: str) -> float:

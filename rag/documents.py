@@ -5,7 +5,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from index.snapshot import Snapshot
+from index.moment import Moment
 from index.types import document_id_of
 from rag.candidates import reading_text
 from rag.compose import found_passages
@@ -16,9 +16,9 @@ KEPT = 16  # documents kept in memory: citations of one document come together
 
 
 class StoredDocuments:
-    """Look-ups in one snapshot: satisfies `rag.verify.Lookup` and `rag.evaluate.Sources`."""
+    """Look-ups in one moment: satisfies `rag.verify.Lookup` and `rag.evaluate.Sources`."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Moment) -> None:
         """Look things up while the snapshot is open."""
         self._snapshot = snapshot
         self._document = lru_cache(maxsize=KEPT)(snapshot.document)
@@ -72,7 +72,7 @@ class StoredDocuments:
             return None
 
 
-def corpus_fingerprint(snapshot: Snapshot) -> str:
+def corpus_fingerprint(snapshot: Moment) -> str:
     """Return sha256 over every (source, sha256 of its file), hex: equal for stores of the same files."""
     lines = (f"{summary.source}\t{summary.sha256}\n" for summary in snapshot.list_documents())
     return sha256("".join(lines).encode()).hexdigest()

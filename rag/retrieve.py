@@ -1,11 +1,12 @@
 """Candidates for a question: dense and lexical lists, fused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.snapshot import Snapshot
+from index.moment import Moment
+from index.rankings import Ranking
 from index.types import Filters, StoredPassage
 
 CANDIDATES = 100  # from each side
@@ -13,8 +14,6 @@ DENSE_WEIGHT = 0.5  # of the convex combination; docs/decisions/0008 has the mea
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
 TERMS = 2  # raise it when `index.lexical.terms` makes something else of a question
 FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}"  # what a calibration depends on
-
-Ranking = Sequence[tuple[int, float]]
 
 
 def min_max(ranking: Ranking) -> dict[int, float]:
@@ -45,33 +44,21 @@ def fuse(dense: Ranking, lexical: Ranking, dense_weight: float = DENSE_WEIGHT) -
     return {passage: round(score, DIGITS) for passage, score in fused.items()}
 
 
-def with_ties(search: Callable[[int], Ranking], reach: int) -> Ranking:
-    """Return the first `reach` of a search, and all that tie with the last of them: no cut decides between equals."""
-    k = reach + 1
-    while len(hits := search(k)) == k and hits[-1][1] == hits[reach - 1][1]:
-        k *= 2
-    return [hit for hit in hits if len(hits) <= reach or hit[1] >= hits[reach - 1][1]]
-
-
 def retrieve(
-    snapshot: Snapshot, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
+    moment: Moment, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
 ) -> list[tuple[StoredPassage, float]]:
     """Return at most `depth` passages with their fused scores, best first; ties go to (source, start).
 
     `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking.
     """
-    allowed = snapshot.allowed(filters)
-    reach = max(CANDIDATES, depth)
-    scores = fuse(
-        with_ties(lambda k: snapshot.nearest(vector, k, allowed), reach),
-        with_ties(lambda k: snapshot.matching(question, k, allowed), reach),
-    )
+    found = moment.rankings(question, vector, max(CANDIDATES, depth), filters)
+    scores = fuse(found.dense, found.lexical)
     if not scores:
         return []
     ordered = sorted(scores, key=lambda passage: (-scores[passage], passage))
     # Passages that tie with the last one compete for its place.
     last = scores[ordered[min(depth, len(ordered)) - 1]]
-    found = snapshot.stored_passages([passage for passage in ordered if scores[passage] >= last])
-    ranked = [(stored, scores[stored.passage_id]) for stored in found]
+    best = moment.stored_passages([passage for passage in ordered if scores[passage] >= last])
+    ranked = [(stored, scores[stored.passage_id]) for stored in best]
     ranked.sort(key=lambda pair: (-pair[1], pair[0].source, pair[0].passage.start))
     return ranked[:depth]

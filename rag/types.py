@@ -70,14 +70,27 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """What a reply does without: the numbers of the shards that could not be asked, ascending."""
+
+    missing_shards: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """The state of the store that answered."""
+    """The state of the store that answered; of one in shards the sums over those that did."""
 
     generation: int
     documents: int
     passages: int
     embedder: str
     reader: str
+    missing_shards: tuple[int, ...] = ()
+
+    @property
+    def partial(self) -> Partial | None:
+        """Return what was done without; None where nothing was."""
+        return Partial(self.missing_shards) if self.missing_shards else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,11 @@ class Answer:
     candidate_score: float | None
     candidate_citations: tuple[Citation, ...]
 
+    @property
+    def partial(self) -> Partial | None:
+        """Return what the answer was found without; None where all documents were asked."""
+        return self.store.partial
+
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
@@ -112,6 +130,11 @@ class SearchResult:
     passages: tuple[FoundPassage, ...]
     timings_ms: Timings
     store: StoreInfo
+
+    @property
+    def partial(self) -> Partial | None:
+        """Return what the passages were found without; None where all documents were asked."""
+        return self.store.partial
 
 
 @dataclass(frozen=True, slots=True)

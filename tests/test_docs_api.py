@@ -73,19 +73,16 @@ def test_every_piece_of_python_does_what_its_comment_says(service):
     lines = said.getvalue().splitlines()
     assert lines[0].startswith("Tashkent 0.")
     assert lines[0].endswith("['a.txt']")
-    assert (
-        lines[1:]
-        == [
-            "['a.txt']",  # found
-            "1 None",
-            "2 None",
-            "['ok']",
-            "['2024/summit.txt', 'a.txt']",
-            "done 1.0",
-            *lines[-2:],
-        ]
-    )
-    assert lines[-1] in ("['done', 'done'] done", "['cancelled', 'done'] cancelled")
+    assert lines[1:7] == [
+        "['a.txt']",  # found
+        "1 None",
+        "2 None",
+        "['ok']",
+        "['2024/summit.txt', 'a.txt']",
+        "done 1.0",
+    ]
+    # It had ended, or it had not: both may be.
+    assert lines[7:] in (["409", "['done', 'done'] done"], ["['cancelled', 'done'] cancelled"])
 
 
 def test_every_call_of_the_interface_is_documented(service):

@@ -6,11 +6,16 @@ import typer
 
 from api.cli.console import note, print_json
 from api.cli.options import EmbedderOption, JsonOption, ReaderOption, SourceOption, StoreOption, TopKOption, settings_of
+from api.objects import CitationForm
+from api.words import count
+from index.errors import UsageError
 
 if TYPE_CHECKING:
+    from rag.answer import Answerer, Request
     from rag.types import Answer, Citation, FoundPassage
 
-NO_ANSWER = 3
+NOT_ALL_ASKED, NO_ANSWER = 1, 3
+STDIN = "-"
 SNIPPET = 160  # characters of a passage shown
 
 
@@ -21,32 +26,61 @@ def register(app: typer.Typer) -> None:
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="A question in plain words.", show_default=False)],
+    question: Annotated[
+        str, typer.Argument(help="A question in plain words; - reads questions from stdin.", show_default=False)
+    ],
     top_k: TopKOption = 10,
     source: SourceOption = None,
     min_confidence: Annotated[
         str | None, typer.Option(help="Answer only from this confidence: 0 to 1, or risk:0.05 for 5 % wrong answers.")
     ] = None,
     json: JsonOption = False,
+    citation_form: Annotated[
+        CitationForm, typer.Option(help="Also give each citation of the JSON in this form.")
+    ] = "pincite",
     store: StoreOption = None,
     embedder: EmbedderOption = None,
     reader: ReaderOption = None,
 ) -> None:
-    """Answer a question with a quote and its place. Exit code 3: not in the documents."""
+    """Answer a question with a quote and its place. Exit code 3: not in the documents.
+
+    With - each line of stdin is a question, and its reply a line of JSON; the exit code is then 0 if all were asked.
+    """
     from api.build import open_answerer  # the models and indexes are slow to import
     from index.types import Filters
-    from rag.answer import TOP_K, Request
+    from rag.answer import Request
 
+    if citation_form != "pincite" and not json and question != STDIN:
+        raise UsageError("--citation-form changes JSON alone; add --json")
     request = Request(question, top_k, _confidence(min_confidence), Filters(source=source))
     answerer = open_answerer(settings=settings_of(store, embedder, reader), notify=note)
     answerer.threshold(request.min_confidence)
+    if question == STDIN:
+        _ask_lines(answerer, request, citation_form)
+    else:
+        _ask_one(answerer, request, citation_form if json else None)
+
+
+def _ask_lines(answerer: "Answerer", like: "Request", form: CitationForm) -> None:
+    from api.cli.piped import ask_lines
+
+    if failed := ask_lines(answerer, like, form):
+        note(f"{count(failed, 'line')} could not be asked; the replies say why")
+        raise typer.Exit(NOT_ALL_ASKED)
+
+
+def _ask_one(answerer: "Answerer", request: "Request", form: CitationForm | None) -> None:
+    """Print the answer; with `form`, as JSON."""
+    from rag.answer import TOP_K
+
     reply = answerer.ask(request.question, request.top_k, request.min_confidence, request.filters)
-    if not reply.calibrated and top_k != TOP_K:
+    if not reply.calibrated and request.top_k != TOP_K:
         note(f"confidence is calibrated for --top-k {TOP_K}; take it as a rough order only")
-    if json:
+    if form:
+        from api.citation_forms import with_form
         from api.schemas import AskReply
 
-        print_json(AskReply.model_validate(reply, from_attributes=True).model_dump(mode="json"))
+        print_json(with_form(AskReply.model_validate(reply), form).model_dump(mode="json"))
     else:
         _print_answer(reply)
     if reply.answer is None:
@@ -114,7 +148,7 @@ def search(
 def _passage_line(passage: "FoundPassage") -> str:
     text = _one_line(passage.text)
     shown = text if len(text) <= SNIPPET else f"{text[:SNIPPET]}…"
-    return f"{passage.score:.3f}  {passage.source} [{passage.start}:{passage.end}]  {shown}"
+    return f"fusion score {passage.score:.3f}  {passage.source} [{passage.start}:{passage.end}]  {shown}"
 
 
 def _one_line(text: str) -> str:

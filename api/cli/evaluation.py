@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.console import note, progress
-from api.cli.options import EmbedderOption, ReaderOption, StoreOption, TopKOption, settings_of
+from api.cli.options import ClusterOption, EmbedderOption, ReaderOption, StoreOption, TopKOption, settings_of
 from api.words import count
 from index.errors import UsageError
 
 if TYPE_CHECKING:
+    from api.settings import Settings
     from rag.compare import Baseline
     from rag.paired import Paired
 
@@ -59,13 +60,13 @@ def evaluate(
     maximum: Maximums = None,
     max_drop: Drops = None,
     allow_different: AllowDifferent = False,
+    cluster: ClusterOption = None,
     top_k: TopKOption = 10,
     store: StoreOption = None,
     embedder: EmbedderOption = None,
     reader: ReaderOption = None,
 ) -> None:
-    """Ask every question of a gold set, and measure answers, citations, retrieval, confidence and time."""
-    from api.evaluating import run_evaluation  # the models and indexes are slow to import
+    """Ask every question of a gold set, and measure the answers. Also citations, retrieval, confidence and time."""
     from rag.compare import check_drops, compare
     from rag.evaluate import check_gates
 
@@ -76,9 +77,9 @@ def evaluate(
             "--max-drop and --allow-different compare with an earlier run; name its report with --baseline"
         )
     _expect_folders(json, html)
-    earlier = _baseline(baseline, gold, settings.store, allow_different) if baseline else None
-    with progress("asking") as step:
-        report = run_evaluation(gold, settings, top_k, note, step)
+    # What a cluster holds is known once it has been asked.
+    earlier = _baseline(baseline, gold, settings.store, allow_different or cluster is not None) if baseline else None
+    report = _report(gold, settings, top_k, cluster)
     failures = check_gates(report["metrics"], minimums, maximums)
     if earlier:
         report["comparison"] = compare(report, earlier, allow_different)
@@ -89,6 +90,17 @@ def evaluate(
         note(f"pincite: {failure}")
     if failures:
         raise typer.Exit(GATE_FAILED)
+
+
+def _report(gold: Path, settings: "Settings", top_k: int, cluster: str | None) -> dict[str, Any]:
+    with progress("asking") as step:
+        if cluster is not None:
+            from api.cluster.evaluating import run_cluster_evaluation
+
+            return run_cluster_evaluation(cluster, gold, settings, top_k=top_k, notify=note, progress=step)
+        from api.evaluating import run_evaluation  # the models and indexes are slow to import
+
+        return run_evaluation(gold, settings, top_k, note, step)
 
 
 def _gates(given: list[str] | None) -> dict[str, float]:
@@ -212,7 +224,7 @@ def calibrate(
     embedder: EmbedderOption = None,
     reader: ReaderOption = None,
 ) -> None:
-    """Fit confidence to a gold set over these documents; it is written into the store, never into a model."""
+    """Fit confidence to a gold set over these documents. It is written into the store, never into a model."""
     from api.evaluating import run_calibration
 
     with progress("asking") as step:

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     gold = typer.Typer(
         name="gold",
-        help="Check a gold set against the documents, or make one from answers that you confirmed.",
+        help="Check a gold set, or make one of answers that you confirmed.",
         epilog="Example:  pincite gold check gold.jsonl",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -39,9 +39,10 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Check that answers and evidence are in the documents, and nothing comes twice. Exit code 1 if something is wrong.
+    """Check a gold set against the documents. Exit code 1 if something is wrong.
 
-    An answer that is there in its normalised form alone is noted, and is nothing wrong.
+    Answers and evidence have to be in the documents, and nothing may come twice. An answer that is there in its
+    normalised form alone is noted, and is nothing wrong.
     """
     from index.store import Store
     from rag.documents import StoredDocuments

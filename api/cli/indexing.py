@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.console import note, print_json, progress
-from api.cli.options import EmbedderOption, JsonOption, StoreOption, settings_of
+from api.cli.options import ClusterOption, EmbedderOption, JsonOption, StoreOption, settings_of
 from api.words import count
 from index.errors import UsageError
 
@@ -46,19 +46,27 @@ def index(
         Path | None, typer.Option(metavar="FILE", help="Write what was made of every file: a page (.html), else JSON.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a file was rejected.")] = False,
+    cluster: ClusterOption = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="With --cluster: how many shards a new store has [4].", show_default=False)
+    ] = None,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", help="With --cluster: each shard is on the machine that offers pincite-shard-N.")
+    ] = False,
     json: JsonOption = False,
     store: StoreOption = None,
     embedder: EmbedderOption = None,
 ) -> None:
-    """Bring the store up to date with files: only what is new or changed is read and embedded."""
-    from api.indexing import IndexRequest, run_index  # the models and indexes are slow to import
+    """Bring the store up to date with files. Only what is new or changed is read and embedded."""
+    from api.indexing import IndexRequest  # the models and indexes are slow to import
 
+    if cluster is None and (shards or pinned):
+        raise UsageError("--shards and --pinned are of a store on a cluster; name it with --cluster")
     if not paths and not rebuild:
         raise UsageError("nothing to index: name files or folders, for example `pincite index articles`")
     request = IndexRequest(tuple(paths or ()), tuple(exclude or ()), prune, rebuild, dry_run, audit=report is not None)
     settings = settings_of(store, embedder)
-    with progress("indexing") as step:
-        found = run_index(request, settings, note, step)
+    found = _run(request, settings) if cluster is None else _run_on(cluster, shards, pinned, request, settings)
     if report:
         write_report(report, found, request, settings)
     if json:
@@ -67,6 +75,22 @@ def index(
         print_report(found, dry_run)
     if strict and found.rejected:
         raise typer.Exit(1)
+
+
+def _run(request: "IndexRequest", settings: "Settings") -> "IngestReport":
+    from api.indexing import run_index
+
+    with progress("indexing") as step:
+        return run_index(request, settings, note, step)
+
+
+def _run_on(
+    address: str, shards: int | None, pinned: bool, request: "IndexRequest", settings: "Settings"
+) -> "IngestReport":
+    from api.cluster.ingestion import ClusterRequest, run_cluster_index
+
+    with progress("indexing") as step:
+        return run_cluster_index(request, ClusterRequest(address, shards, pinned), settings, note, step)
 
 
 def write_report(path: Path, report: "IngestReport", request: "IndexRequest", settings: "Settings") -> None:
@@ -141,7 +165,7 @@ def remove(
     sources: Annotated[list[str], typer.Argument(help="Sources as `pincite list` shows them.", show_default=False)],
     store: StoreOption = None,
 ) -> None:
-    """Remove documents: once this returns, no question is answered from them. The files stay where they are."""
+    """Remove documents from the store; the files stay. Once this returns, no question is answered from them."""
     from index.ingest import remove as remove_documents
     from index.originals import sweep
     from index.store import Store

@@ -73,7 +73,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The id that `pincite keys list` shows.", show_default=False)],
     store: StoreOption = None,
 ) -> None:
-    """End a key for good, and every session that was begun with it; a running service knows at once."""
+    """End a key for good. So ends every session that was begun with it; a running service knows at once."""
     with _opened(settings_of(store).store) as service:
         if not service.revoke_key(key_id, time.time()):
             raise UsageError(f"there is no key {key_id!r}; `pincite keys list` shows those there are")
@@ -82,9 +82,10 @@ def revoke(
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[ServiceStore]:
-    from index.store import Store  # slow to import
+    from index.shards import shard_count  # slow to import
+    from index.store import Store
 
-    if not Store.exists(folder):
+    if not Store.exists(folder) and shard_count(folder) is None:
         raise StoreError(f"no store at {folder}; make one with `pincite index PATHS`")
     with ServiceStore(folder) as service:
         yield service

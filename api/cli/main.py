@@ -2,10 +2,12 @@
 
 import os
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from api.cli import answering, evaluation, gold, indexing, keys, models, serving, upkeep, watching
+from api.cli import answering, evaluation, gold, indexing, keys, mcp, models, serving, upkeep, watching
 from index.errors import PinciteError, StoreError
 
 USAGE, STORE, INTERRUPTED = 2, 4, 130
@@ -20,7 +22,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (indexing, watching, answering, evaluation, gold, upkeep, models, keys, serving):
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"pincite {version('pincite')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that are of no command."""
+
+
+for module in (indexing, watching, answering, evaluation, gold, upkeep, models, keys, serving, mcp):
     module.register(app)
 
 

@@ -12,6 +12,10 @@ EmbedderOption = Annotated[str | None, typer.Option("--embedder", help="Embeddin
 ReaderOption = Annotated[str | None, typer.Option("--reader", help="Question-answering model: a folder or a name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: the objects of the HTTP interface.")]
 TopKOption = Annotated[int, typer.Option("--top-k", min=1, max=100, help="Passages to read and return.")]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="A Ray cluster: HOST:PORT, auto, or local for one of its own."),
+]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only documents whose source matches this glob.")]
 
 

@@ -60,7 +60,7 @@ def serve(
             "add --insecure, or listen on 127.0.0.1"
         )
     listening = listen(host, port)
-    _require_store(settings.store)
+    require_store(settings.store)
     # Without keys, whoever can make a browser here believe that its own name is ours would read every reply.
     hosts = (host,) if local and not made else None
     shown = f"[{host}]" if ":" in host else host
@@ -166,7 +166,7 @@ def serve_in_workers(service: Service, listening: socket.socket, workers: int) -
         raise ModelError("the workers could not load the models; the log says why")
 
 
-def _require_store(store: Path) -> None:
+def require_store(store: Path) -> None:
     """Raise StoreError where it is absent or damaged: that is known without the models, in no time."""
     from index.store import Store
 

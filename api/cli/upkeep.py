@@ -27,7 +27,10 @@ def verify(
     json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Check the citations of saved answers against the documents as they are now. Exit code 1 unless all are ok."""
+    """Check that the citations of saved answers still hold.
+
+    They are held against the documents as they are now. Exit code 1 unless all are ok.
+    """
     from index.store import Store
     from rag.documents import StoredDocuments
     from rag.verify import claims_from
@@ -74,7 +77,7 @@ def backup(
     json: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Copy the store, while it is in use, to a new folder that is a store itself (use it with --store)."""
+    """Copy the store, while it is in use, to a new folder. The copy is a store itself (use it with --store)."""
     from index import backup as backups
     from index.store import Store
 

@@ -1,6 +1,7 @@
 """`pincite watch`: the store kept up to date while files change. The only import of `watchfiles`."""
 
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +31,10 @@ def watch(
     store: StoreOption = None,
     embedder: EmbedderOption = None,
 ) -> None:
-    """Index files as they change, and remove documents whose files are gone, until interrupted (Ctrl-C)."""
+    """Keep the store up to date while files change.
+
+    What is new or changed is indexed, and documents whose files are gone are removed, until interrupted (Ctrl-C).
+    """
     from api.watching import Watcher
 
     settings = settings_of(store, embedder)
@@ -50,19 +54,29 @@ def _moments(paths: Iterable[Path], store: Path, sweep: int) -> Iterator[None]:
     import watchfiles
 
     ours = store.absolute()
+    roots = [Path(os.path.abspath(path)) for path in paths]
     looked = -math.inf  # so that the first look comes once changes are seen: none falls in between
     # Not filtered by watchfiles: it would go on waiting, past any sweep, while there are changes of the store alone.
     for changes in watchfiles.watch(
         *paths, watch_filter=None, rust_timeout=TICK, yield_on_timeout=True, ignore_permission_denied=True
     ):
-        if time.monotonic() >= looked + sweep or any(_is_theirs(Path(path), ours) for _, path in changes):
+        if time.monotonic() >= looked + sweep or any(_is_theirs(Path(path), roots, ours) for _, path in changes):
             yield
             looked = time.monotonic()
 
 
-def _is_theirs(path: Path, ours: Path) -> bool:
-    """Tell whether a changed path may matter: our own writing would wake us for ever, hidden files are not indexed."""
+def _is_theirs(changed: Path, roots: Iterable[Path], ours: Path) -> bool:
+    """Tell whether a changed path may matter: our own writing would wake us for ever, hidden files are not indexed.
+
+    As for `pincite index`, hidden is what lies in one of the `roots` under a name that begins with a dot.
+    """
     from index.files import IGNORE_FILE  # slow to import, and `--help` needs this module
 
-    hidden = path.name.startswith(".") and path.name != IGNORE_FILE
-    return not hidden and not path.absolute().is_relative_to(ours)
+    path = Path(os.path.abspath(changed))
+    if path.is_relative_to(ours):
+        return False
+    below = [path.relative_to(root).parts for root in roots if path.is_relative_to(root)]
+    return not below or any(
+        not any(name.startswith(".") for name in (parts[:-1] if parts[-1:] == (IGNORE_FILE,) else parts))
+        for parts in below
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from api.pages.segments import Segment, excerpt
+from index.moment import Moment
 from index.offsets import sentence_at
-from index.snapshot import Snapshot
 from index.types import Field, Mark
 from rag.types import Alternative, Answer, Citation, FoundPassage
 
@@ -43,12 +43,16 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class ShownPassage:
-    """An excerpt of a passage with spans marked, its document's publisher and date; `reply` says the answer is here."""
+    """An excerpt of a passage with spans marked, and what is known of its document; `reply` says the answer is here.
+
+    `sha256` is of the file that has the passage, None where the document has changed since it was found.
+    """
 
     passage: FoundPassage
     segments: tuple[Segment, ...]
     publisher: str | None
     published: str | None
+    sha256: str | None
     reply: str
 
     @property
@@ -77,7 +81,7 @@ class ShownAnswer:
     no_answer: str
 
 
-def shown_answer(snapshot: Snapshot, answer: Answer, threshold: float) -> ShownAnswer:
+def shown_answer(snapshot: Moment, answer: Answer, threshold: float) -> ShownAnswer:
     """Return what the page shows of an answer; `threshold` is the confidence from which one is given."""
     cited = {citation.document_id for citation in answer.citations}
     others = [_other(snapshot, answer.question, alternative) for alternative in answer.alternatives]
@@ -99,7 +103,7 @@ def shown_answer(snapshot: Snapshot, answer: Answer, threshold: float) -> ShownA
     )
 
 
-def quoted(snapshot: Snapshot, citation: Citation) -> Quoted:
+def quoted(snapshot: Moment, citation: Citation) -> Quoted:
     """Return a citation in its sentence; in its prefix and suffix if the document has changed since it was cited."""
     stored = snapshot.document(citation.document_id)
     if stored is None or stored.document.sha256 != citation.sha256:
@@ -116,21 +120,23 @@ def quoted(snapshot: Snapshot, citation: Citation) -> Quoted:
 
 
 def shown_passages(
-    snapshot: Snapshot, question: str, passages: Sequence[FoundPassage], answer: Answer | None = None
+    snapshot: Moment, question: str, passages: Sequence[FoundPassage], answer: Answer | None = None
 ) -> tuple[ShownPassage, ...]:
     """Return passages with what an answer cites in them marked; with no answer, the words of the question."""
     return tuple(_shown_passage(snapshot, question, passage, answer) for passage in passages)
 
 
-def _shown_passage(snapshot: Snapshot, question: str, passage: FoundPassage, answer: Answer | None) -> ShownPassage:
+def _shown_passage(snapshot: Moment, question: str, passage: FoundPassage, answer: Answer | None) -> ShownPassage:
     stored = snapshot.document(passage.document_id)
     metadata = stored.document.metadata if stored else None
+    unchanged = stored and stored.document.text[passage.start : passage.end] == passage.text
     marks = _cited_in(passage, answer) if answer and answer.answer is not None else _shared_words(question, passage)
     return ShownPassage(
         passage=passage,
         segments=excerpt(passage.text, marks),
         publisher=_value(metadata.publisher) if metadata else None,
         published=_value(metadata.published) if metadata else None,
+        sha256=stored.document.sha256 if stored and unchanged else None,
         reply=_place_reply(question, passage),
     )
 
@@ -176,7 +182,7 @@ def missing_words(question: str, passages: Iterable[FoundPassage]) -> tuple[str,
     return tuple(word for word in telling_words(question) if word not in there)
 
 
-def _other(snapshot: Snapshot, question: str, alternative: Alternative) -> Other:
+def _other(snapshot: Moment, question: str, alternative: Alternative) -> Other:
     reply = _reply(question, alternative.answer, alternative.citations)
     return Other(alternative, quoted(snapshot, alternative.citations[0]), reply)
 

@@ -22,7 +22,7 @@ from api.routes.admission import Admission, InTurnIfAsked, admission_of
 from api.routes.dependencies import Asks
 from api.routes.steps import UNBUFFERED, begin
 from index.errors import UsageError
-from index.snapshot import Snapshot
+from index.moment import Moment
 from rag.answer import Answerer, Request
 from rag.types import MAX_QUESTION, Answer, SearchResult
 
@@ -118,7 +118,7 @@ def _asked(who: Caller, given: dict[str, str], question: str | None) -> dict[str
     }
 
 
-def _store(snapshot: Snapshot) -> dict[str, object]:
+def _store(snapshot: Moment) -> dict[str, object]:
     some = snapshot.list_documents(LOOKED_AT)
     sources = [summary.source for summary in some]
     return {"documents": snapshot.documents, "sources": sources, "examples": examples(some)}

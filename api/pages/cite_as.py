@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urldefrag
 
+from api.citation_forms import CONTEXT, place_in_words, specific_resource, web_address
 from index.types import Document
 from rag.types import Citation
 
@@ -40,7 +41,7 @@ def as_text(document: Document, citation: Citation) -> str:
     """Return the quote and where it stands, on one line; every white space of the quote is a space."""
     title = f"“{citation.title}”" if citation.title else None
     url = web_address(citation.url)
-    said = [*_by(document), title, *_from(document), url, _place(citation)]
+    said = [*_by(document), title, *_from(document), url, place_in_words(citation)]
     return f"“{_on_one_line(citation.quote)}” — {_listed(said)}"
 
 
@@ -48,26 +49,13 @@ def as_markdown(document: Document, citation: Citation) -> str:
     """Return the same as a block quote with its source below."""
     url, title = web_address(citation.url), _plain(citation.title) if citation.title else None
     linked = f"[{title or 'original'}](<{quote(url, safe=_URL_SAFE)}>)" if url else title
-    said = [*map(_plain, _by(document)), linked, *map(_plain, _from(document)), _plain(_place(citation))]
+    said = [*map(_plain, _by(document)), linked, *map(_plain, _from(document)), _plain(place_in_words(citation))]
     return f"> {_plain(_on_one_line(citation.quote))}\n>\n> — {_listed(said)}"
 
 
 def as_json(citation: Citation) -> str:
-    """Return the span as a SpecificResource of W3C's Web Annotation model; its positions are code points."""
-    resource = {
-        "@context": "http://www.w3.org/ns/anno.jsonld",
-        "type": "SpecificResource",
-        "source": web_address(citation.url) or citation.source,
-        "selector": [
-            {
-                "type": "TextQuoteSelector",
-                "exact": citation.quote,
-                "prefix": citation.prefix,
-                "suffix": citation.suffix,
-            },
-            {"type": "TextPositionSelector", "start": citation.start, "end": citation.end},
-        ],
-    }
+    """Return the span's selectors, as W3C's Web Annotation model has them."""
+    resource = {"@context": CONTEXT, **specific_resource(citation)}
     return json.dumps(resource, ensure_ascii=False, indent=2)
 
 
@@ -81,11 +69,6 @@ def original_link(document: Document, start: int, end: int) -> str | None:
         return None
     plain, fragment = urldefrag(address)
     return f"{plain}#{fragment}:~:text={_directive(document.text, start, end)}"
-
-
-def web_address(address: str | None) -> str | None:
-    """Return the address if it is one of the web: any other scheme (javascript:) would run what a document says."""
-    return address if address and address.lower().startswith(("https://", "http://")) else None
 
 
 def _directive(text: str, start: int, end: int) -> str:
@@ -120,13 +103,6 @@ def _from(document: Document) -> list[str]:
 def _listed(said: Iterable[str | None]) -> str:
     """Return what is known, each once: a publisher may be its own author."""
     return ", ".join(dict.fromkeys(one for one in said if one))
-
-
-def _place(citation: Citation) -> str:
-    page = f"page {citation.page}" if citation.page is not None else None
-    line = f"line {citation.line}" if citation.line is not None else None
-    characters = f"characters {citation.start}–{citation.end}"
-    return ", ".join(filter(None, [citation.source, page, line, characters]))
 
 
 def _on_one_line(text: str) -> str:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from api.citation_forms import read_path
 from api.pages.render import render
 from api.routes.access import Who, needs
 from api.routes.dependencies import Asks
@@ -114,7 +115,6 @@ def _reply_in(text: str) -> object:
 
 def _shown(gold: GoldQuestion) -> Confirmed:
     places = (
-        Place(span.source, f"/read/{document_id_of(span.source)}?start={span.start}&end={span.end}#cited")
-        for span in gold.evidence
+        Place(span.source, read_path(document_id_of(span.source), span.start, span.end)) for span in gold.evidence
     )
     return Confirmed(gold, tuple(places))

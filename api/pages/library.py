@@ -10,11 +10,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api.ingest_record import load_record
 from api.pages.render import render
 from api.routes.access import Who, needs
-from api.routes.dependencies import Asks
+from api.routes.dependencies import Asks, store_to_write
 from api.routes.documents import find_document, summary_of
 from index.load import SUFFIXES
+from index.moment import Moment
 from index.originals import remove_document
-from index.snapshot import DocumentSummary, Snapshot
+from index.snapshot import DocumentSummary
 
 SHOWN = 50  # documents on a page
 _AT_ONCE = 1000  # documents looked at between two looks at how many are found
@@ -67,12 +68,12 @@ def ask_to_remove(document_id: str, answerer: Asks, who: Who) -> HTMLResponse:
 @router.post("/{document_id}/remove", dependencies=[needs("write")])
 def remove(document_id: str, answerer: Asks) -> Response:
     """Remove a document: no later question is answered from it."""
-    if not remove_document(answerer.store, document_id):
+    if not remove_document(store_to_write(answerer), document_id):
         raise HTTPException(404, f"there is no document {document_id!r}; it may have been removed already")
     return RedirectResponse("/library?removed=true", 303)
 
 
-def matching(snapshot: Snapshot, words: str, after: str, most: int) -> list[DocumentSummary]:
+def matching(snapshot: Moment, words: str, after: str, most: int) -> list[DocumentSummary]:
     """Return up to `most` documents past the source `after` that have every word, whatever its case."""
     if not words:
         return snapshot.list_documents(most, after)

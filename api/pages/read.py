@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
-from api.pages.cite_as import forms, original_link, web_address
+from api.citation_forms import web_address
+from api.pages.cite_as import forms, original_link
 from api.pages.render import render
 from api.pages.segments import shown
 from api.routes.access import Who, needs
@@ -29,17 +30,27 @@ class Fact:
 
 @router.get("/read/{document_id}")
 def read_page(
-    document_id: str, answerer: Asks, who: Who, start: str | None = None, end: str | None = None
+    document_id: str,
+    answerer: Asks,
+    who: Who,
+    start: str | None = None,
+    end: str | None = None,
+    sha256: str | None = None,
 ) -> HTMLResponse:
-    """Show a document, `start:end` (characters of its text) highlighted; without them, the document alone."""
+    """Show a document, `start:end` (characters of its text) highlighted; without them, the document alone.
+
+    Where `sha256` is given and not the document's, the span was one of another text: that is said, and none shown.
+    """
     stored = find_document(answerer, document_id)
     document = stored.document
-    span = _span(document, start, end)
+    changed = sha256 is not None and sha256 != document.sha256
+    span = None if changed else _span(document, start, end)
     citation = cite(stored, *span, document.text[slice(*span)]) if span else None
     context = {
         "document": document,
         "title": document.metadata.title.value if document.metadata.title else document.source,
         "facts": facts(stored),
+        "changed": changed,
         "text": shown(document.text, document.marks, *(span or (0, 0))),
         "citation": citation,
         "forms": forms(document, citation) if citation else [],

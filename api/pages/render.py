@@ -7,7 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from api.words import count
+from api.citation_forms import read_path
+from api.words import count, done_without
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -64,11 +65,13 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.globals["signed_in"] = False  # for pages that are shown to anyone
+_ENVIRONMENT.globals["read_path"] = read_path
 _ENVIRONMENT.filters |= {
     "exact": exact,
     "percent": percent,
     "likelihood": likelihood,
     "count": count,
+    "done_without": done_without,
     "moment": moment,
     "milliseconds": milliseconds,
 }

@@ -7,15 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from api.bodies import AskBody, FilterBody, SearchBody
+from api.citation_forms import with_form
+from api.objects import CitationForm
 from api.problems import GUARDED, problem_of, refusals
 from api.routes.access import needs
 from api.routes.admission import Admission, InTurn, admission_of
 from api.routes.dependencies import Asks, JsonBody
-from api.routes.steps import UNBUFFERED, begin
+from api.routes.steps import UNBUFFERED, answer_to, begin
 from api.schemas import AskReply, SearchReply
 from rag.types import Answer, SearchResult
 
@@ -42,20 +43,19 @@ async def ask(
     asked = body.to_request()
     if EVENTS in request.headers.get("accept", ""):
         found, reading = await begin(answerer, asked, admission)
-        return EventSourceResponse(_events(found, reading), headers=UNBUFFERED)
-    async with admission.turn():
-        answer = await run_in_threadpool(answerer.ask, asked.question, asked.top_k, asked.min_confidence, asked.filters)
-    return AskReply.model_validate(answer)
+        return EventSourceResponse(_events(found, reading, body.citation_form), headers=UNBUFFERED)
+    answer = await answer_to(answerer, asked, admission)
+    return with_form(AskReply.model_validate(answer), body.citation_form)
 
 
-async def _events(found: SearchResult, reading: asyncio.Task[Answer]) -> AsyncIterator[bytes]:
+async def _events(found: SearchResult, reading: asyncio.Task[Answer], form: CitationForm) -> AsyncIterator[bytes]:
     yield _event("passages", SearchReply.model_validate(found))
     try:
         answer = await asyncio.shield(reading)
     except Exception as error:  # the reply has begun, so there is no other way left to tell of it
         yield _event("error", problem_of(error))
     else:
-        yield _event("answer", AskReply.model_validate(answer))
+        yield _event("answer", with_form(AskReply.model_validate(answer), form))
 
 
 def _event(name: str, value: BaseModel) -> bytes:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
-from typing import IO, Annotated, Any, NamedTuple
+from typing import IO, Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends
 from pydantic import ValidationError
@@ -12,15 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
+from api.batches import Line, ndjson, replies
 from api.bodies import MAX_ID, BatchLine
-from api.problems import GUARDED, Problem, problem_of, refusals
+from api.problems import GUARDED, problem_of, refusals
 from api.routes.access import needs
 from api.routes.admission import Admission, PlaceForBatch
 from api.routes.dependencies import Asks, require_media_type, spooled
-from api.schemas import AskReply
 from index.errors import UsageError
-from rag.answer import BATCH, Answerer, Request
-from rag.types import Answer
+from rag.answer import BATCH, Answerer
 
 MAX_LINES = 10_000
 NDJSON = "application/x-ndjson"
@@ -32,11 +31,11 @@ Name = str | int | None
 router = APIRouter(prefix="/v1", tags=["ask"], dependencies=[needs("ask")], responses=GUARDED)
 
 
-class _Line(NamedTuple):
-    """A line of the batch: its id, and the question or what is wrong with it."""
+class _Named(NamedTuple):
+    """A line of the batch with its id."""
 
     id: Name
-    asked: Request | Problem
+    line: Line
 
 
 async def require_ndjson(request: HttpRequest) -> None:
@@ -89,19 +88,17 @@ async def _replies(answerer: Answerer, lines: Iterable[bytes], admission: Admiss
 
 def _replies_to(answerer: Answerer, lines: Sequence[bytes]) -> bytes:
     some = [_parsed(answerer, line) for line in lines]
-    answers = iter(_answers(answerer, [line.asked for line in some if isinstance(line.asked, Request)]))
-    outcomes = [next(answers) if isinstance(line.asked, Request) else line.asked for line in some]
-    replies = (_reply(line.id, outcome) for line, outcome in zip(some, outcomes, strict=True))
-    return b"".join(json.dumps(reply, ensure_ascii=False).encode() + b"\n" for reply in replies)
+    found = replies(answerer, [one.line for one in some])
+    return b"".join(ndjson({"id": one.id, **reply}).encode() + b"\n" for one, reply in zip(some, found, strict=True))
 
 
-def _parsed(answerer: Answerer, line: bytes) -> _Line:
+def _parsed(answerer: Answerer, line: bytes) -> _Named:
     try:
         body = BatchLine.model_validate_json(line)
         answerer.threshold(body.min_confidence)  # here, so that one that cannot be met spoils no other line
-        return _Line(body.id, body.to_request())
+        return _Named(body.id, Line(body.to_request(), body.citation_form))
     except (ValidationError, UsageError) as error:
-        return _Line(_id_of(line), problem_of(error))
+        return _Named(_id_of(line), Line(problem_of(error)))
 
 
 def _id_of(line: bytes) -> Name:
@@ -113,19 +110,3 @@ def _id_of(line: bytes) -> Name:
     if isinstance(found, str) and len(found) <= MAX_ID and found.isprintable():
         return found
     return found if type(found) is int else None  # type(), because True is an int to isinstance
-
-
-def _answers(answerer: Answerer, requests: Sequence[Request]) -> list[Answer | Problem]:
-    """Answer together; where that fails, one by one, so that a failure stays with its own question."""
-    try:
-        return [asked.answer for asked in answerer.ask_all(requests)]
-    except Exception as error:  # the reply has begun, so there is no other way left to tell of it
-        if len(requests) == 1:
-            return [problem_of(error)]
-    return [outcome for request in requests for outcome in _answers(answerer, [request])]
-
-
-def _reply(name: Name, outcome: Answer | Problem) -> dict[str, Any]:
-    if isinstance(outcome, Problem):
-        return {"id": name, "error": outcome.to_json()}
-    return {"id": name, **AskReply.model_validate(outcome).model_dump(mode="json")}

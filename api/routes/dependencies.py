@@ -6,10 +6,12 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated
 
 from fastapi import Depends
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api.evaluations import Evaluations
+from index.store import Store
 from rag.answer import Answerer
 
 _IN_MEMORY = 2**20  # bytes of a body before it goes to disk
@@ -17,10 +19,22 @@ _IN_MEMORY = 2**20  # bytes of a body before it goes to disk
 
 async def answerer_of(request: Request) -> Answerer:
     """Return the answerer that this app was made around; 503 until it is there."""
-    answerer: Answerer | None = request.app.state.answerer
+    return loaded_answerer(request.app.state)
+
+
+def loaded_answerer(parts: State) -> Answerer:
+    """Return the answerer in the state of an app; 503 until it is there."""
+    answerer: Answerer | None = parts.answerer
     if answerer is None:
         raise HTTPException(503, "the models are being loaded; try again soon")
     return answerer
+
+
+def store_to_write(answerer: Answerer) -> Store:
+    """Return the store that documents are put into and deleted from; 409 where it is in shards."""
+    if not isinstance(answerer.store, Store):
+        raise HTTPException(409, "the documents are in shards: put and remove files, and index them on the cluster")
+    return answerer.store
 
 
 async def evaluations_of(request: Request) -> Evaluations:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.problems import GUARDED, refusals
 from api.routes.access import needs
-from api.routes.dependencies import Asks
+from api.routes.dependencies import Asks, store_to_write
 from api.schemas import DocumentReply, DocumentsReply, MarkReply, MetadataReply, WholeDocumentReply
 from index.originals import original
 from index.snapshot import DocumentSummary
@@ -72,7 +72,7 @@ def get_file(document_id: str, answerer: Asks) -> Response:
     """Return the bytes of the file or upload, while they are those that were indexed (else 409)."""
     stored = find_document(answerer, document_id)
     document = stored.document
-    path = Path(stored.origin) if stored.origin else original(answerer.store, document.sha256)
+    path = Path(stored.origin) if stored.origin else original(store_to_write(answerer), document.sha256)
     data = _unchanged_bytes(path, stored)
     charset = f"; charset={document.encoding.replace('_', '-')}" if document.encoding else ""
     shown = "inline" if document.media_type in _SHOWN else "attachment"

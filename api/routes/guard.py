@@ -8,11 +8,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem, problem_response
+from api.problems import MCP_PATH, problem, refusal_response
 
 KIB, MIB = 2**10, 2**20
 BODY_LIMIT = 64 * KIB
-BODY_LIMITS = {"/v1/batch": 16 * MIB, "/v1/evaluations": 16 * MIB, "/v1/citations/verify": 4 * MIB}
+BODY_LIMITS = {
+    "/v1/chat/completions": 1 * MIB,  # with the turns before the question
+    "/v1/batch": 16 * MIB,
+    "/v1/evaluations": 16 * MIB,
+    "/v1/citations/verify": 4 * MIB,
+    MCP_PATH: 4 * MIB,  # the longest call is a verification
+}
 UPLOADS = "/v1/documents"
 
 PAGE_POLICY = (
@@ -66,7 +72,7 @@ class Crowd:
             await self._app(scope, receive, send)
         elif self._here >= self._most:
             refusal = problem(503, f"{self._here} requests are being served already; try again later")
-            await problem_response(refusal)(scope, receive, send)
+            await refusal_response(scope["path"], refusal)(scope, receive, send)
         else:
             self._here += 1
             try:
@@ -91,7 +97,7 @@ class KnownHosts:
             await self._app(scope, receive, send)
             return
         refusal = problem(403, f"this service is not reached by that host name; use {' or '.join(sorted(self._hosts))}")
-        await problem_response(refusal)(scope, receive, send)
+        await refusal_response(scope["path"], refusal)(scope, receive, send)
 
 
 class BodyLimit:

@@ -1,4 +1,4 @@
-"""A question in two steps, at one turn at the models: what was found can be sent while the answer is still read."""
+"""A question at one turn at the models; in two steps, what was found can be sent while the answer is still read."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ from rag.types import Answer, SearchResult
 
 # For proxies, which would wait for the whole reply.
 UNBUFFERED = {"x-accel-buffering": "no"}
+
+
+async def answer_to(answerer: Answerer, asked: Request, admission: Admission) -> Answer:
+    """Return the answer, found and read at one turn at the models."""
+    async with admission.turn():
+        return await run_in_threadpool(answerer.ask, asked.question, asked.top_k, asked.min_confidence, asked.filters)
 
 
 async def begin(answerer: Answerer, asked: Request, admission: Admission) -> tuple[SearchResult, asyncio.Task[Answer]]:

@@ -10,7 +10,7 @@ from api.build import chunk_limits
 from api.problems import GUARDED, refusals
 from api.routes.access import needs
 from api.routes.admission import InTurn
-from api.routes.dependencies import Asks, spooled
+from api.routes.dependencies import Asks, spooled, store_to_write
 from api.routes.documents import summary_of
 from api.schemas import DocumentReply
 from index.load import supported
@@ -25,7 +25,7 @@ _BYTES = {"schema": {"type": "string", "format": "binary"}}
     "",
     status_code=201,
     dependencies=[Depends(spooled), InTurn],  # in this order: a turn is not held while a slow body arrives
-    responses={200: {"model": DocumentReply, "description": "Replaced"}, **refusals(413, 415, 422)},
+    responses={200: {"model": DocumentReply, "description": "Replaced"}, **refusals(409, 413, 415, 422)},
     response_description="New",
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}},
     summary="Put a document",
@@ -44,14 +44,14 @@ def put_document(
         raise HTTPException(415, f"{source!r}: files of this kind are not supported; send text, and name it .txt")
     spool.seek(0)
     encoder = answerer.encoder
-    stored, replaced = put_bytes(answerer.store, encoder, chunk_limits(encoder), source, spool.read())
+    stored, replaced = put_bytes(store_to_write(answerer), encoder, chunk_limits(encoder), source, spool.read())
     response.status_code = 200 if replaced else 201
     response.headers["location"] = f"/v1/documents/{stored.document.document_id}"
     return DocumentReply.of(summary_of(stored))
 
 
-@router.delete("/{document_id}", status_code=204, responses=refusals(404), summary="Delete a document")
+@router.delete("/{document_id}", status_code=204, responses=refusals(404, 409), summary="Delete a document")
 def delete_document(document_id: str, answerer: Asks) -> None:
     """Delete a document: no later question is answered from it. Kept bytes go with it; a file on disk stays."""
-    if not remove_document(answerer.store, document_id):
+    if not remove_document(store_to_write(answerer), document_id):
         raise HTTPException(404, f"there is no document {document_id!r}; GET /v1/documents lists those there are")

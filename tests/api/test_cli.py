@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from command_line import failed
@@ -188,3 +189,23 @@ def test_a_mistyped_name_in_the_settings_file_is_not_passed_over(pincite, tmp_pa
     assert failed(pincite("list"), 4, "elsewhere")
     (tmp_path / ".env").write_bytes(b"PINCITE_STORE=\xff\n")
     assert failed(pincite("list"), 2, ".env")
+
+
+def test_the_version_is_told(pincite):
+    assert pincite("--version") == (0, f"pincite {version('pincite')}\n", "")
+
+
+@pytest.mark.parametrize("group", [[], ["gold"], ["keys"], ["models"]])
+def test_no_line_of_a_list_of_commands_is_cut_off(pincite, monkeypatch, group):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = pincite(*group, "--help")
+    listed = out.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert listed
+    assert [line for line in listed.splitlines() if "..." in line or not line.strip().endswith(".")] == []
+
+
+def test_the_score_of_a_passage_is_not_to_be_taken_for_a_confidence(pincite, seed_store):
+    _, found, _ = pincite("search", "yeast", "--store", seed_store)
+    assert all(line.startswith("fusion score ") for line in found.splitlines())
+    _, nothing, _ = pincite("ask", "Which yeast makes the best sourdough bread?", "--store", seed_store)
+    assert nothing.count("nearest: fusion score ") == 3

@@ -25,6 +25,18 @@ def test_a_missing_path_and_an_empty_folder_are_exit_code_2_and_make_no_store(pi
     assert not (tmp_path / ".pincite").exists()
 
 
+def test_a_first_run_without_its_model_makes_no_store(pincite, articles, tmp_path):
+    assert failed(pincite("index", "articles", "--embedder", "./no-model"), 2, "./no-model")
+    assert not (tmp_path / ".pincite").exists()
+
+
+def test_a_store_that_a_first_run_left_empty_says_so_to_whoever_asks(pincite, tmp_path):
+    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    assert pincite("index", "picture.txt")[0] == 0
+    code, _, err = pincite("ask", "Where does the Nile end?")
+    assert (code, "the store at .pincite is empty; fill it with `pincite index PATHS`" in err) == (3, True)
+
+
 def test_bad_files_are_listed_with_their_reasons_and_the_good_ones_indexed(pincite, articles):
     (articles / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
     (articles / "broken.txt").write_bytes(b"Ein Satz. " * 20 + b"\x81\x8d\xff\xfe\x00\x01")

@@ -78,7 +78,7 @@ class Run:
             def progress(done, total, what):
                 self.steps.append((done, total))
                 if meanwhile and done == 20:
-                    meanwhile()
+                    meanwhile(store)
                 if done == N:
                     self.judged = list(reader.asked)
                 if done == stop:
@@ -186,8 +186,25 @@ def test_with_anything_else_that_decides_the_answers_a_run_begins_at_the_beginni
     assert (run.notes, len(run.judged)) == ([], N)
 
 
+def test_what_is_written_while_a_run_lasts_changes_nothing_of_its_report(library):
+    whole = Run(library)
+
+    def write(store):  # questions 32 to 39 are not asked yet, and none is asked again for its latency
+        path = library / "bridge.txt"
+        path.write_text("When was the bridge number 20 built? The bridge number 20 was built in 1893.")
+        put(store, path, path.name)
+        with store.write() as writer:
+            writer.remove(document_id_of("Volga.txt"))
+
+    changed = Run(library, meanwhile=write)
+    assert compared(changed.report) == compared(whole.report)
+    later = Run(library).report
+    assert later["run"]["generation"] == whole.report["run"]["generation"] + 2
+    assert later["questions"][-4]["prediction"] == "1893"
+
+
 def test_the_same_run_twice_at_once_is_refused_and_the_first_goes_on(library):
-    def again():
+    def again(_):
         with pytest.raises(Locked, match="the same evaluation is under way"):
             Run(library)
 

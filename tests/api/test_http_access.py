@@ -1,7 +1,9 @@
 """Who gets in: keys, scopes, sessions of browsers, writes from other sites."""
 
+import re
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -13,20 +15,29 @@ from hypothesis import strategies as st
 from library import EIGER
 
 from api.app import create_app
+from api.cli.serving import _config
 from api.keys import DAY
 from api.routes.access import COOKIE, OPEN_PATHS, needs
 from api.routes.login import own_path
 from api.service_store import FILE, ServiceStore
+from api.settings import Settings
 from index.types import document_id_of
 
 EIGER_ID = document_id_of("alps/eiger.txt")
 GOLD = b'{"id": "1", "question": "Who climbed?", "answers": ["Barrington"]}'
+COMPOSE = (Path(__file__).parents[2] / "compose.yaml").read_text("utf-8")
+IN_COMPOSE = dict(re.findall(r'^      ([A-Z_]+): "(.*)"$', COMPOSE, re.MULTILINE))
 ASK = {"json": {"question": CLIMBED}}
+CHATS = [  # refused in OpenAI's form
+    ("POST", "/v1/chat/completions", {"json": {"model": "pincite", "messages": [{"role": "user", "content": "Who?"}]}}),
+    ("GET", "/v1/models", {}),
+]
 READS = [
     ("POST", "/v1/ask", ASK),
     ("POST", "/v1/search", {"json": {"query": "Eiger"}}),
     ("POST", "/v1/batch", {"content": b'{"question": "Who?"}', "headers": {"content-type": "application/x-ndjson"}}),
     ("POST", "/v1/citations/verify", {"json": {"citations": []}}),
+    *CHATS,
     ("GET", "/v1/documents", {}),
     ("GET", f"/v1/documents/{EIGER_ID}", {}),
     ("GET", f"/v1/documents/{EIGER_ID}/text", {}),
@@ -158,11 +169,12 @@ def test_a_key_that_is_revoked_while_the_service_runs_opens_nothing_from_then_on
     refused(send(client, READS[0], headers), 401)
 
 
-def test_keys_that_cannot_be_read_let_nobody_in(service):
+def test_keys_that_cannot_be_read_let_nobody_in(service, caplog):
     client, keys = service
     text = key_for(keys, "ask")
     keys.close()
-    assert FILE in refused(send(client, READS[0], bearer(text)), 503)
+    assert FILE not in refused(send(client, READS[0], bearer(text)), 503)
+    assert FILE in caplog.text
 
 
 def test_a_service_without_keys_describes_none(client):
@@ -215,6 +227,24 @@ def test_the_cookie_of_a_session_is_out_of_reach_of_scripts_and_other_sites_and_
     assert text not in cookie
     with_tls = TestClient(client.app, base_url="https://testserver")
     assert "secure" in log_in(with_tls, text).headers["set-cookie"].lower().split("; ")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "secure"),
+    [(None, False), ("10.0.0.1", False), ("172.16.0.0/12", True), (IN_COMPOSE["FORWARDED_ALLOW_IPS"], True)],
+)
+def test_behind_a_proxy_that_is_trusted_the_cookie_is_for_tls_alone(service, monkeypatch, trusted, secure):
+    client, keys = service
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if trusted:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    config = _config(client.app, Settings())
+    config.load()
+    behind = TestClient(
+        config.loaded_app, client=("172.18.0.1", 50_000), headers={"x-forwarded-proto": "https"}, follow_redirects=False
+    )
+    cookie = log_in(behind, key_for(keys, "ask")).headers["set-cookie"]
+    assert ("secure" in cookie.lower().split("; ")) is secure
 
 
 @pytest.mark.parametrize("text", ["", "pk_", "' OR 1=1 --", f"pk_{'0' * 12}_{'0' * 64}"])
@@ -361,6 +391,8 @@ def test_with_keys_any_host_name_leads_here_and_without_only_our_own(service, ke
     assert client.get("/v1/documents", headers=headers).status_code == 200
     closed = TestClient(create_app(answerer_over(kept), allowed_hosts=("127.0.0.1",)))
     for call in (*READS, *WRITES, *FOR_ANY_KEY, ("GET", "/healthz", {}), ("GET", "/login", {})):
-        refused(send(closed, call, {"host": "evil.example"}), 403)
+        reply = send(closed, call, {"host": "evil.example"})
+        assert reply.json()["error"]["message"] if call in CHATS else refused(reply, 403)
+        assert reply.status_code == 403
     with kept.snapshot() as snapshot:
         assert snapshot.document(EIGER_ID).document.text == EIGER

@@ -11,6 +11,7 @@ from library import EIGER
 
 from api.app import LOOPBACK, create_app
 from index.errors import StoreError
+from index.lock import Locked
 from rag.cite import VerificationError
 
 CLIMBED = "Who first climbed the mountain Eiger?"
@@ -188,11 +189,15 @@ def test_unknown_addresses_and_methods_are_problems_too(client):
     assert found.headers["allow"] == "POST"
 
 
-def test_a_store_that_cannot_be_read_is_a_503_that_says_why(store):
+def test_a_store_that_cannot_be_read_is_a_503_that_says_what_to_do_and_the_log_alone_says_where(store, caplog):
     client = TestClient(create_app(answerer_over(store)))
     store.close()
-    assert "is closed" in refused(ask(client, question=CLIMBED), 503)["detail"]
-    refused(client.get("/readyz"), 503)
+    for send in (lambda: ask(client, question=CLIMBED), lambda: client.get("/readyz")):
+        reply = send()
+        assert "the store cannot be used now; try again later" in refused(reply, 503)["detail"]
+        assert str(store.folder) not in reply.text
+        assert f"{store.folder}: the store is closed" in caplog.text
+        caplog.clear()
     assert client.get("/healthz").json() == {"status": "alive"}
 
 
@@ -264,11 +269,18 @@ def test_the_schema_names_problems_and_the_reference_needs_no_network(client):
         assert client.get(f"/static/swagger/{file}").status_code == 200
 
 
-def test_a_store_error_while_asking_leaves_the_service_alive(own, store, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StoreError("/srv/store: the disk is gone; restore a backup"), "cannot be used now"),
+        (Locked("/srv/store is being written by process 7; try again when it is done"), "another process is writing"),
+    ],
+)
+def test_a_store_error_while_asking_leaves_the_service_alive(own, store, monkeypatch, error, said):
     def broken():
-        raise StoreError("the disk is gone; restore a backup")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "snapshot", broken)
-        assert "the disk is gone" in refused(ask(own, question=CLIMBED), 503)["detail"]
+        assert said in refused(ask(own, question=CLIMBED), 503)["detail"]
     assert ask(own, question=CLIMBED).json()["answer"] == "Charles Barrington"

@@ -1,7 +1,9 @@
 """Evaluations over HTTP: taken in, run one after another, cancelled, kept, taken up by the next process."""
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from fakes import NameReader, answerer_over
@@ -10,11 +12,12 @@ from guarded import CLIMBED, bearer, guarded, key_for, refused
 from waiting import wait_for
 
 import api.evaluations
+import api.service_store
 from api.app import create_app
 from api.evaluations import KEPT, LOCK, Evaluations
-from api.service_store import ServiceStore
-from index.errors import StoreError
-from index.lock import exclusive
+from api.service_store import FILE, ServiceStore
+from index.errors import StoreError, UsageError
+from index.lock import Locked, exclusive
 
 NDJSON = {"content-type": "application/x-ndjson"}
 GOLD = json.dumps({"id": "1", "question": CLIMBED, "answers": ["Charles Barrington"], "sources": ["alps/eiger.txt"]})
@@ -182,25 +185,79 @@ def test_while_another_process_runs_evaluations_none_is_begun(store):
         assert found(client, evaluation_id)["status"] == "queued"
 
 
-def test_an_evaluation_that_fails_says_why_and_the_next_is_run(store, monkeypatch, caplog):
-    failures = [StoreError("the disk is full"), RuntimeError("secret")]
-    evaluate_with = api.evaluations.evaluate_with
+def failing(monkeypatch, *errors):
+    """Have as many runs fail with these errors, one after the other."""
+    failures, evaluate_with = list(errors), api.evaluations.evaluate_with
 
-    def failing(*args, **more):
+    def run(*args, **more):
         if failures:
             raise failures.pop(0)
         return evaluate_with(*args, **more)
 
-    monkeypatch.setattr(api.evaluations, "evaluate_with", failing)
+    monkeypatch.setattr(api.evaluations, "evaluate_with", run)
+
+
+def test_an_evaluation_that_fails_says_why_and_the_next_is_run(store, monkeypatch, caplog):
+    failing(
+        monkeypatch, UsageError("a \udcff is no text"), StoreError("/srv: the disk is full"), RuntimeError("secret")
+    )
     with TestClient(create_app(answerer_over(store))) as client:
-        begun = [begin(client) for _ in range(3)]
+        begun = [begin(client) for _ in range(4)]
         outcomes = [wait_for(lambda one=one: ended(client, one)) for one in begun]
     assert [(one["status"], one["error"]) for one in outcomes] == [
-        ("failed", "the disk is full"),
-        ("failed", "something went wrong here; see the log"),
+        ("failed", "a ? is no text"),
+        (
+            "failed",
+            "the store cannot be used now; try again later, and if that does not help see the log of the service",
+        ),
+        ("failed", "something went wrong here, and nothing is sent rather than a wrong answer; see the log"),
         ("done", None),
     ]
+    assert "/srv: the disk is full" in caplog.text
     assert "secret" in caplog.text
+
+
+def test_an_evaluation_waits_while_a_lock_is_held_elsewhere_and_is_then_run(store, monkeypatch, caplog):
+    failing(monkeypatch, Locked("it is written by process 7"), Locked("it is written by process 8"))
+    monkeypatch.setattr(api.evaluations, "LOOK_EVERY", 0.01)
+    with TestClient(create_app(answerer_over(store))) as client:
+        evaluation_id = begin(client)
+        one = wait_for(lambda: ended(client, evaluation_id))
+    assert (one["status"], one["error"]) == ("done", None)
+    said = [record.getMessage() for record in caplog.records if "waits" in record.getMessage()]
+    assert said == [f"evaluation {evaluation_id} waits: it is written by process 7"]
+
+
+def test_an_evaluation_whose_report_cannot_be_kept_has_failed_and_is_not_run_for_ever(store, monkeypatch):
+    end_job, asked = ServiceStore.end_job, []
+
+    def full(self, job_id, status, keep, *args, **more):
+        if status == "done":
+            asked.append(job_id)
+            raise OverflowError("BLOB longer than INT_MAX bytes")
+        return end_job(self, job_id, status, keep, *args, **more)
+
+    monkeypatch.setattr(ServiceStore, "end_job", full)
+    with TestClient(create_app(answerer_over(store))) as client:
+        evaluation_id = begin(client)
+        assert wait_for(lambda: ended(client, evaluation_id))["status"] == "failed"
+    assert asked == [evaluation_id]
+
+
+def test_an_evaluation_whose_gold_set_is_gone_has_failed(store, monkeypatch):
+    monkeypatch.setattr(ServiceStore, "gold_of", lambda self, job_id: None)
+    with TestClient(create_app(answerer_over(store))) as client:
+        evaluation_id = begin(client)
+        one = wait_for(lambda: ended(client, evaluation_id))
+    assert (one["status"], one["error"]) == ("failed", "its gold set is gone; send it again")
+
+
+def test_a_service_file_that_another_process_holds_is_locked_not_damaged(store, monkeypatch):
+    monkeypatch.setattr(api.service_store, "BUSY_WAIT", 1)
+    with ServiceStore(store.folder) as service, closing(sqlite3.connect(store.folder / FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Locked, match="try again when the other process is done"):
+            service.drop_confirmed("Who?")
 
 
 def test_of_those_that_have_ended_the_last_are_kept_and_their_gold_sets_are_not(store):

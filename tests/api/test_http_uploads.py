@@ -212,9 +212,10 @@ def test_after_any_puts_and_deletes_the_store_holds_what_was_last_put(own, store
         assert originals(store) == {sha256(data) for data in expected.values()}
 
 
-def test_a_store_that_cannot_take_the_bytes_says_so_and_holds_nothing_of_them(own, store):
+def test_a_store_that_cannot_take_the_bytes_says_so_and_holds_nothing_of_them(own, store, caplog):
     (store.folder / FOLDER).write_text("a file where the folder should be")
-    assert "originals" in refused(put(own, TEXT), 503)
+    assert "originals" not in refused(put(own, TEXT), 503)  # where it lies is for the log, not for clients
+    assert "originals" in caplog.text
     refused(own.get(f"/v1/documents/{ID}"), 404)
     (store.folder / FOLDER).unlink()
     assert put(own, TEXT).status_code == 201

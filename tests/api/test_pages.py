@@ -181,6 +181,25 @@ def test_a_span_that_the_text_does_not_have_is_a_422_page(client, start, end):
     assert f"has {len(EIGER)}" in Page(response).text("main", id="main")
 
 
+def test_a_link_to_an_article_that_has_changed_since_says_so_and_highlights_nothing(own, store, tmp_path):
+    page = asked(own)
+    links = [attrs["href"] for attrs, _ in page.all("a") if attrs["href"].startswith(f"/read/{EIGER_ID}")]
+    assert len(links) == 2  # the place, and the passage that was read
+    path = tmp_path / "files" / "alps/eiger.txt"
+    path.write_text("The Matterhorn\n\n" + EIGER)
+    put(store, path, "alps/eiger.txt")
+    for link in links:
+        reply = own.get(link)
+        assert reply.status_code == 200
+        assert "This article has changed since it was cited" in Page(reply).text("main", id="main")
+        assert Page(reply).all("mark") == []
+        without = own.get(
+            link.replace("&sha256=", "&other=")
+        )  # as such a link was made before: not known to be another
+        assert "has changed since" not in without.text
+        assert len(Page(without).all("mark")) == 1
+
+
 def test_an_unknown_document_is_a_404_page(client):
     response = client.get("/read/0000000000000000")
     assert (response.status_code, response.headers["content-type"]) == (404, "text/html; charset=utf-8")

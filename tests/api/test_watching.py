@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from fakes import WordEncoder
 
+from api.cli.watching import _is_theirs
 from api.settings import Settings
 from api.watching import Watcher
 from index.errors import UsageError
@@ -56,9 +58,34 @@ def test_documents_of_a_folder_that_is_away_are_kept(watcher, articles, tmp_path
     with pytest.raises(UsageError, match="no such file or folder"):
         watcher.update()
     articles.mkdir()  # where the drive would be mounted
-    with pytest.raises(UsageError, match="all 2 documents are gone at once"):
+    with pytest.raises(UsageError, match=r"all of its documents \(2\) are gone at once"):
         watcher.update()
     assert sources(tmp_path / "store") == ["bread.md", "nile.txt"]
+
+
+def test_the_only_document_of_a_folder_that_is_away_is_kept_too(watcher, articles, tmp_path):
+    (articles / "bread.md").unlink()
+    watcher.update()
+    shutil.move(articles, tmp_path / "elsewhere")
+    articles.mkdir()
+    for looks in (watcher, replace(watcher)):  # the one that saw the file, and one that was started since
+        with pytest.raises(UsageError, match=r"all of its documents \(1\) are gone at once"):
+            looks.update()
+    assert sources(tmp_path / "store") == ["nile.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "matters"),
+    [
+        *(("a.txt", True), ("deep/a.txt", True), (".pinciteignore", True), ("deep/.pinciteignore", True), ("", True)),
+        *((".a.txt", False), (".git/index", False), (".git/deep/a.txt", False), (".git/.pinciteignore", False)),
+        *(("store/a.txt", False), ("../store/a.txt", True)),
+    ],
+)
+@pytest.mark.parametrize("root", ["articles", ".hidden/.articles"])
+def test_what_is_hidden_to_index_is_hidden_to_watch_and_no_more(tmp_path, root, changed, matters):
+    folder = tmp_path / root
+    assert _is_theirs(folder / changed, [folder], folder / "store") is matters
 
 
 def test_the_last_of_several_files_may_be_deleted_one_by_one(watcher, articles, tmp_path):

@@ -1,11 +1,15 @@
+import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import index.apart
+import index.html_apart
 from index.errors import Rejected
 from index.load import load_bytes
 
@@ -145,6 +149,8 @@ def test_a_large_page_of_one_long_line_loses_nothing():
 WITHOUT = """
 import sys
 sys.modules["trafilatura"] = None
+import index.apart
+import index.html_apart
 from index.errors import Rejected
 from index.load import load_bytes
 try:
@@ -201,3 +207,45 @@ def test_a_declared_encoding_that_is_none_of_texts_is_not_used(charset):
 def test_control_characters_that_the_markup_names_are_no_text(control):
     document = load(f"<h2>A bridge</h2>{control}<p>{PROSE}{control} {MORE}</p>")
     assert document.text.split() == ["A", "bridge", *PROSE.split(), *MORE.split()]
+
+
+def test_a_page_that_takes_its_parser_too_long_is_rejected_and_the_next_is_read(monkeypatch):
+    monkeypatch.setattr(index.apart, "SECONDS", 0.2)
+    deep = "<div>" * 200 + "<h1>a</h1>" + "</div>" * 200
+    with pytest.raises(Rejected, match=r"a\.html: not read after 0\.2 seconds; save it as text, or exclude it"):
+        load(deep * 200)
+    monkeypatch.undo()
+    assert load("<p>Seen.</p>").text == "Seen."
+
+
+def test_a_page_that_ends_the_process_that_reads_it_is_rejected_and_the_next_is_read(monkeypatch):
+    load("<p>Seen.</p>")
+    reading = index.html_apart._reading
+    reading._process.kill()
+    with pytest.raises(Rejected, match=r"a\.html: cannot be read \(its parser gave up, or ran out of memory\)"):
+        load("<p>Not seen.</p>")
+    assert load("<p>Seen.</p>").text == "Seen."
+
+
+def test_pages_are_read_from_many_threads_each_as_itself():
+    with ThreadPoolExecutor(8) as threads:
+        texts = list(threads.map(lambda number: load(f"<p>Page {number}.</p>").text, range(40)))
+    assert texts == [f"Page {number}." for number in range(40)]
+
+
+def test_an_error_that_the_parser_does_not_foresee_rejects_the_one_page():
+    answers = subprocess.run(
+        [sys.executable, "-c", FAILING], input=b'["a.html", 4]\ntext["b.html", 4]\ntext', stdout=subprocess.PIPE
+    )
+    assert [json.loads(line)["rejected"] for line in answers.stdout.splitlines()] == [
+        f"{source}: cannot be read (RecursionError); save it anew, or as text" for source in ("a.html", "b.html")
+    ]
+
+
+FAILING = """
+import index.html, index.html_apart
+def fail(source, data):
+    raise RecursionError
+index.html.load_html = fail
+index.html_apart.main()
+"""

@@ -4,6 +4,7 @@ import pytest
 
 from index.errors import StoreError
 from index.lexical import LexicalIndex, terms
+from index.rankings import WordCounts
 
 
 @pytest.fixture
@@ -142,3 +143,24 @@ def test_words_of_any_script_are_found_as_they_stand(index):
     view = opened(index, (1, "a", "Нил 尼罗河 \U00010400\U00010401"), (2, "b", "e\u0301lan \U0001f30a"))
     assert found(view, "нил") == found(view, "尼罗河") == found(view, "\U00010400\U00010401") == [1]
     assert found(view, "\U0001f30a") == []
+
+
+def test_a_part_of_an_index_weighs_words_as_the_whole_does_when_it_is_told_their_counts(tmp_path):
+    rows = [(1, "a", "nile flood"), (2, "b", "nile bread"), (3, "c", "bread yeast"), (4, "d", "nile yeast")]
+    whole = opened(LexicalIndex(tmp_path / "whole"), *rows)
+    parts = [opened(LexicalIndex(tmp_path / name), *rows[n::2]) for n, name in enumerate(("odd", "even"))]
+    question = "bread of the Nile, the Nile"
+    counts = WordCounts.of_all(part.word_counts(question) for part in parts)
+    assert counts == whole.word_counts(question) == WordCounts(4, {"bread": 2, "nile": 3})
+    told = sorted(hit for part in parts for hit in part.search(question, 10, counts=counts))
+    # The marker, which has no word, makes the mean length 8 / 5 in the whole and 4 / 3 in a part: of that a tenth.
+    expected = sorted(whole.search(question, 10))
+    assert [passage for passage, _ in told] == [passage for passage, _ in expected]
+    assert [score for _, score in told] == pytest.approx([score for _, score in expected], rel=0.1)
+
+
+def test_told_its_own_counts_an_index_scores_as_it_does_by_itself(index):
+    view = opened(index, (1, "a", "nile flood"), (2, "b", "nile bread"), (3, "c", "bread yeast"))
+    assert view.search("bread of the Nile", 10, counts=view.word_counts("bread of the Nile")) == view.search(
+        "bread of the Nile", 10
+    )

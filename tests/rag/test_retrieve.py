@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.retrieve import fuse, min_max, with_ties
+from rag.retrieve import fuse, min_max
 
 RANKINGS = st.dictionaries(st.integers(1, 20), st.integers(-500, 500).map(lambda n: n / 100), max_size=12).map(
     lambda scores: sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -41,10 +41,3 @@ def test_every_candidate_is_kept_and_scored_between_0_and_1(dense, lexical):
 def test_neither_the_unit_nor_the_origin_of_a_score_matters(ranking, unit, origin):
     moved = [(passage, score * unit + origin) for passage, score in ranking]
     assert fuse(ranking, []) == pytest.approx(fuse(moved, []), abs=1e-5)
-
-
-@given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 20))
-def test_a_list_is_cut_where_scores_differ_and_never_between_equals(scores, reach):
-    hits = [(number, float(score)) for number, score in enumerate(sorted(scores, reverse=True))]
-    kept = with_ties(lambda k: hits[:k], reach)
-    assert kept == [hit for hit in hits if len(hits) <= reach or hit[1] >= hits[reach - 1][1]]
