@@ -188,7 +188,7 @@ class Snapshot:
             )
         )
         joined = b"".join(found[passage_id] for passage_id in ids.tolist())
-        return np.frombuffer(joined, "<f4").reshape(len(ids), -1)
+        return np.frombuffer(joined, "<f4").reshape(len(ids), self.manifest.embedder.dimension)
 
     def _passage_ids(self, allowed: frozenset[str]) -> NDArray[np.int64]:
         rows = self._connection.execute(

@@ -88,11 +88,11 @@ class VectorView:
     def search(
         self, query: Rows, k: int, allowed: Ids | None = None, stored: Stored | None = None
     ) -> list[tuple[int, float]]:
-        """Return at most `k` (id, cosine) pairs, best first; ties go to the smaller id.
+        """Return at most `k` (id, cosine) pairs, best first; ties go to the smaller id of those found.
 
         `query` has shape (dim,) and unit length, so the inner product is the cosine. `allowed`, where given, are the
-        only ids ranked. Equal rows have equal cosines, wherever they lie. `stored` gives the rows of ids, shape
-        (len, dim), in their order; an approximate base needs it.
+        only ids ranked. Equal rows have equal cosines, wherever they lie, but an approximate base need not find all of
+        them. It needs `stored`, which gives the rows of ids, shape (len, dim), in their order.
         Raises ValueError if `k` < 1 or the dimension differs, or `stored` is missing where it is needed.
         """
         if k < 1 or query.shape != (self._base.d,):

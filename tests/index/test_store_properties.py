@@ -66,7 +66,7 @@ def damage(folder, which):
             file.write_bytes(file.read_bytes()[:-1])
 
 
-def agrees(store, model):
+def agrees(store, model, large):
     """Compare every ranking with the plain one over the model."""
     lines = [line for name in sorted(model) for line in model[name]]
     with store.snapshot() as snapshot:
@@ -80,14 +80,17 @@ def agrees(store, model):
             cosines = (encode(lines) * query).sum(axis=1)  # by element: a matrix product may set floating-point flags
             assert np.allclose([c for _, c in hits], sorted(cosines, reverse=True), atol=1e-6)
             assert hits == sorted(hits, key=lambda hit: (-hit[1], hit[0]))
-            assert snapshot.nearest(query, 7) == hits[:7]
+            best = snapshot.nearest(query, 7)
+            # An approximate base may find others that are as good, in the true order and with their true cosines.
+            assert best == ([hit for hit in hits if hit in best] if large else hits[:7])
+            assert len(best) == min(7, len(lines))
             terms = snapshot.matching(word, 1000)
             assert sorted(texts(snapshot, terms)) == sorted(line for line in lines if word in line.split())
             assert snapshot.matching(word, 7) == terms[:7]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(operations, min_size=1, max_size=8), st.just(False))
+@given(st.lists(operations, min_size=1, max_size=8), st.booleans())
 def test_after_any_history_a_store_answers_as_a_dictionary_does(history, large):
     # Where 1 passage is many, every base is one of a large store. So few rows are all looked at: the ranking is true.
     limit = 1 if large else index.vector.EXACT_LIMIT
@@ -106,8 +109,8 @@ def test_after_any_history_a_store_answers_as_a_dictionary_does(history, large):
                     damage(folder, operation)
                     store.close()
                     store = Store.open(folder, MANIFEST)
-                agrees(store, model)
-            agrees(other, model)
+                agrees(store, model, large)
+            agrees(other, model, large)
         assert check(store) == []
         store.close()
 

@@ -3,10 +3,12 @@ from store_samples import (
     NILE,
     encode,
     put,
+    remove,
     texts,
     write,
 )
 
+import index.vector
 from index.types import Field, Filters, Metadata, document_id_of
 
 
@@ -92,3 +94,15 @@ def test_a_filter_fills_k_however_rare_its_documents_are(store):
         allowed = snapshot.allowed(Filters(source="rare"))
         assert texts(snapshot, snapshot.nearest(NILE, 2, allowed)) == ["nile river", "nile river river"]
         assert len(snapshot.matching("nile", 2, allowed)) == 2
+
+
+def test_where_nothing_of_a_large_base_is_left_or_allowed_the_rest_is_still_found(store, monkeypatch):
+    monkeypatch.setattr(index.vector, "EXACT_LIMIT", 100)
+    write(store, old=["bread"] * 300)
+    write(store, new=["nile"])
+    with store.snapshot() as snapshot:
+        allowed = snapshot.allowed(Filters(source="new"))
+        assert texts(snapshot, snapshot.nearest(NILE, 2, allowed)) == ["nile"]
+    remove(store, "old")
+    with store.snapshot() as snapshot:
+        assert texts(snapshot, snapshot.nearest(NILE, 2)) == ["nile"]
