@@ -18,7 +18,7 @@ from rag.calibrate import Calibration, Fingerprint
 from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
-DEFAULT_READER_SHA256 = "6c78b4580aad457fb0600b2aabdd6c7a35583757edbadd03c820a98fdf00a8cc"
+DEFAULT_READER_SHA256 = "98bc8ec1fc998a47ada40e825107de729ce0a834b4a3d28293e2e7f8acd29e9a"
 CALIBRATION = "calibration.json"
 Notify = Callable[[str], None]
 
