@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY index index
 COPY rag rag
 COPY api api
-RUN /opt/pincite/bin/pip install --index-url "$TORCH_INDEX" torch==2.13.0 && /opt/pincite/bin/pip install '.[html,pdf]'
+RUN /opt/pincite/bin/pip install --index-url "$TORCH_INDEX" torch==2.13.0 && /opt/pincite/bin/pip install '.[html,pdf,mcp]'
 RUN PINCITE_CACHE=/opt/models /opt/pincite/bin/pincite models prepare
 RUN /opt/pincite/bin/pip uninstall --yes torch sentence-transformers transformers
 

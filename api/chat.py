@@ -1,15 +1,15 @@
 """An answer as a chat completion as OpenAI has it: the quote, its sentence, its numbered sources."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.citation_forms import characters, place_in_words, read_path
+from api.citation_forms import characters, place_in_words, read_path, version_of
 from api.schemas import AskReply, CitationReply, PassageReply
 from api.words import done_without
-from index.types import TokenSpans
+from index.types import StoredDocument, TokenSpans
 
 MODEL = "pincite"
 NEAREST = 3  # passages named where there is no answer
@@ -114,14 +114,20 @@ class Envelope:
         return {**head, "choices": choices}
 
 
-def message_of(reply: AskReply, base: str) -> ChatReply:
+def nearest(reply: AskReply) -> list[PassageReply]:
+    """Return the passages that a message names: where there is an answer, none."""
+    return reply.passages[:NEAREST] if reply.answer is None else []
+
+
+def message_of(reply: AskReply, base: str, documents: Mapping[str, StoredDocument]) -> ChatReply:
     """Return the message that a reply makes. `base` is the service's own address, without a slash at its end.
 
-    Its content is plain text: the answer as it is written, between quotation marks, its sentence, its sources.
+    `documents` are those of the nearest passages, by id, as far as they are still there. The message's content is plain
+    text: the answer as it is written, between quotation marks, its sentence, its sources.
     """
     partial = [done_without(reply.partial.missing_shards)] if reply.partial else []
     if reply.answer is None:
-        content = "\n\n".join([_not_found(reply, base), *partial])
+        content = "\n\n".join([_not_found(nearest(reply), base, documents), *partial])
         return ChatReply(content=content, annotations=[], pincite=reply)
     before = "“"
     start, end = len(before), len(before) + len(reply.answer)
@@ -140,11 +146,11 @@ def usage_of(tokens: TokenSpans, question: str, content: str) -> Usage:
     return Usage(prompt_tokens=asked, completion_tokens=replied, total_tokens=asked + replied)
 
 
-def _not_found(reply: AskReply, base: str) -> str:
-    if not reply.passages:
+def _not_found(passages: list[PassageReply], base: str, documents: Mapping[str, StoredDocument]) -> str:
+    if not passages:
         return "Not in the documents, and no passage in them is near the question."
-    nearest = (_passage(passage, base) for passage in reply.passages[:NEAREST])
-    return "Not in the documents.\n\n" + _listed("The nearest passages:", nearest)
+    lines = (_passage(passage, base, version_of(documents.get(passage.document_id), passage)) for passage in passages)
+    return "Not in the documents.\n\n" + _listed("The nearest passages:", lines)
 
 
 def _listed(title: str, lines: Iterable[str]) -> str:
@@ -153,22 +159,22 @@ def _listed(title: str, lines: Iterable[str]) -> str:
 
 def _source(citation: CitationReply, base: str) -> str:
     copy = " (a copy)" if citation.copy_of else ""
-    return f"{_titled(citation.title)}{place_in_words(citation)}{copy}: {_address(citation, base)}"
+    return f"{_titled(citation.title)}{place_in_words(citation)}{copy}: {_address(citation, base, citation.sha256)}"
 
 
-def _passage(passage: PassageReply, base: str) -> str:
+def _passage(passage: PassageReply, base: str, sha256: str | None) -> str:
     place = f"{passage.source}, {characters(passage.start, passage.end)}"
-    return f"{_titled(passage.title)}{place}: {_address(passage, base)}"
+    return f"{_titled(passage.title)}{place}: {_address(passage, base, sha256)}"
 
 
 def _titled(title: str | None) -> str:
     return f"“{' '.join(title.split())}”, " if title else ""
 
 
-def _address(place: CitationReply | PassageReply, base: str) -> str:
-    return base + read_path(place.document_id, place.start, place.end)
+def _address(place: CitationReply | PassageReply, base: str, sha256: str | None) -> str:
+    return base + read_path(place.document_id, place.start, place.end, sha256)
 
 
 def _annotation(citation: CitationReply, base: str, start: int, end: int) -> Annotation:
-    title, url = citation.title or citation.source, _address(citation, base)
+    title, url = citation.title or citation.source, _address(citation, base, citation.sha256)
     return Annotation(url_citation=UrlCitation(start_index=start, end_index=end, title=title, url=url))

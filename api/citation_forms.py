@@ -7,8 +7,9 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from api.objects import CitationForm
-from api.schemas import AskReply, CharLocationReply, CitationReply
-from rag.types import Citation
+from api.schemas import AskReply, CharLocationReply, CitationReply, PassageReply
+from index.types import StoredDocument
+from rag.types import Citation, FoundPassage
 
 CONTEXT = "http://www.w3.org/ns/anno.jsonld"
 
@@ -89,6 +90,13 @@ def read_path(document_id: str, start: int, end: int, sha256: str | None = None)
     """
     version = f"&sha256={sha256}" if sha256 else ""
     return f"/read/{document_id}?start={start}&end={end}{version}#cited"
+
+
+def version_of(stored: StoredDocument | None, passage: FoundPassage | PassageReply) -> str | None:
+    """Return the `sha256` of the document that has a passage where it was found; None if none has it there any more."""
+    if stored is None or stored.document.text[passage.start : passage.end] != passage.text:
+        return None
+    return stored.document.sha256
 
 
 def place_in_words(citation: Citation | CitationReply) -> str:

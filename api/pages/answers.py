@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from api.citation_forms import version_of
 from api.pages.segments import Segment, excerpt
 from index.moment import Moment
 from index.offsets import sentence_at
@@ -129,14 +130,13 @@ def shown_passages(
 def _shown_passage(snapshot: Moment, question: str, passage: FoundPassage, answer: Answer | None) -> ShownPassage:
     stored = snapshot.document(passage.document_id)
     metadata = stored.document.metadata if stored else None
-    unchanged = stored and stored.document.text[passage.start : passage.end] == passage.text
     marks = _cited_in(passage, answer) if answer and answer.answer is not None else _shared_words(question, passage)
     return ShownPassage(
         passage=passage,
         segments=excerpt(passage.text, marks),
         publisher=_value(metadata.publisher) if metadata else None,
         published=_value(metadata.published) if metadata else None,
-        sha256=stored.document.sha256 if stored and unchanged else None,
+        sha256=version_of(stored, passage),
         reply=_place_reply(question, passage),
     )
 

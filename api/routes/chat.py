@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from api.chat import MODEL, ChatCompletion, ChatReply, Envelope, ModelsReply, Usage, message_of, usage_of
+from api.chat import MODEL, ChatCompletion, ChatReply, Envelope, ModelsReply, Usage, message_of, nearest, usage_of
 from api.chat_body import ChatBody
 from api.problems import Problem, ProblemError, chat_error, chat_refusals, problem, problem_of, refusal_response
 from api.routes.access import needs
@@ -21,7 +22,7 @@ from api.routes.ask import EVENTS
 from api.routes.dependencies import Asks, JsonBody
 from api.routes.steps import UNBUFFERED, answer_to, begin
 from api.schemas import AskReply
-from index.types import TokenSpans
+from rag.answer import Answerer
 from rag.types import Answer
 
 router = APIRouter(
@@ -58,12 +59,13 @@ async def chat_completion(
     if body.model != MODEL:
         return refusal_response(request.url.path, _no_model(body.model))
     envelope = Envelope(f"chatcmpl-{request.state.request_id}", int(time.time()))
-    said = partial(_said, answerer.encoder, str(request.base_url).rstrip("/"))
+    said = partial(_said, answerer, str(request.base_url).rstrip("/"))
     if body.stream:
         _, reading = await begin(answerer, body.to_request(), admission)
         events = _events(envelope, said, reading, with_usage=body.wants_usage())
         return EventSourceResponse(events, headers=UNBUFFERED)
-    return envelope.whole(*said(await answer_to(answerer, body.to_request(), admission)))
+    answer = await answer_to(answerer, body.to_request(), admission)
+    return envelope.whole(*await run_in_threadpool(said, answer))
 
 
 def _no_model(name: str) -> Problem:
@@ -71,9 +73,12 @@ def _no_model(name: str) -> Problem:
     return problem(404, refusal, [ProblemError(detail=refusal, pointer="#/model")])
 
 
-def _said(tokens: TokenSpans, base: str, answer: Answer) -> tuple[ChatReply, Usage]:
-    message = message_of(AskReply.model_validate(answer), base)
-    return message, usage_of(tokens, answer.question, message.content)
+def _said(answerer: Answerer, base: str, answer: Answer) -> tuple[ChatReply, Usage]:
+    reply = AskReply.model_validate(answer)
+    named = [passage.document_id for passage in nearest(reply)]
+    documents = answerer.store.at_one_moment(lambda moment: moment.stored_documents(named)) if named else {}
+    message = message_of(reply, base, documents)
+    return message, usage_of(answerer.encoder, answer.question, message.content)
 
 
 async def _events(
@@ -86,7 +91,7 @@ async def _events(
     """Yield the reply in parts. An answer is found whole, so its content is one of them."""
     yield _event(envelope.chunk({"role": "assistant", "content": ""}))
     try:
-        message, usage = said(await asyncio.shield(reading))
+        message, usage = await run_in_threadpool(said, await asyncio.shield(reading))
     except Exception as error:  # the reply has begun, so there is no other way left to tell of it
         yield _event(chat_error(problem_of(error)).model_dump())
         return

@@ -1,13 +1,15 @@
 """Chat completions, as the `openai` client asks for them."""
 
 import json
+import re
+from hashlib import sha256
 
 import httpx2
 import openai
 import pytest
-from fakes import NameReader, answerer_over
+from fakes import NameReader, answerer_over, put
 from guarded import CLIMBED, bearer, guarded, key_for
-from library import EIGER
+from library import EIGER, TEXTS
 from served import served
 
 from api.app import create_app
@@ -48,7 +50,8 @@ def say(chat, messages, **more):
 
 
 def read_address(service, source, start, end):
-    return f"{service[0]}/read/{document_id_of(source)}?start={start}&end={end}#cited"
+    version = sha256(TEXTS[source].encode()).hexdigest()
+    return f"{service[0]}/read/{document_id_of(source)}?start={start}&end={end}&sha256={version}#cited"
 
 
 def test_the_one_model_is_listed(chat):
@@ -98,6 +101,23 @@ def test_a_question_that_is_not_answered_is_told_in_words_with_the_nearest_sourc
     for line, passage in zip(lines[3:], nearest, strict=True):
         assert line.endswith(read_address(service, passage["source"], passage["start"], passage["end"]))
     assert (message.annotations, message.pincite["answer"], message.refusal) == ([], None, None)
+
+
+@pytest.mark.parametrize(
+    ("question", "source"), [(CLIMBED, "alps/eiger.txt"), ("Which telescope discovered the Nile?", "rivers/nile.txt")]
+)
+def test_the_addresses_in_a_message_highlight_nothing_once_the_article_has_changed(
+    own, store, tmp_path, question, source
+):
+    content = asked(own, question=question).json()["choices"][0]["message"]["content"]
+    [address] = re.findall(rf"testserver(/read/{document_id_of(source)}\?\S+)", content)
+    assert 'id="cited"' in own.get(address).text
+    changed = tmp_path / "changed.txt"
+    changed.write_text("Corrected.\n\n" + TEXTS[source])
+    put(store, changed, source)
+    page = own.get(address).text
+    assert "This article has changed since it was cited" in page
+    assert 'id="cited"' not in page
 
 
 def test_where_nothing_is_stored_there_is_no_nearest_passage(empty):
@@ -218,8 +238,8 @@ def test_a_wrong_key_and_one_without_the_scope_are_refused(service):
                 call()
 
 
-def asked(client, key=None, **more):
-    body = {"model": "pincite", "messages": [{"role": "user", "content": CLIMBED}], **more}
+def asked(client, key=None, question=CLIMBED, **more):
+    body = {"model": "pincite", "messages": [{"role": "user", "content": question}], **more}
     return client.post(CHAT, json=body, headers=bearer(key) if key else {})
 
 
