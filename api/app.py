@@ -58,7 +58,8 @@ def create_app(
     """Return the service around an answerer, whose store (like `keys`) stays the caller's to close.
 
     In the place of an answerer it takes what loads one: it then listens at once, is ready when that has returned, and
-    closes its store. Its lifespan runs evaluations, which it keeps with the keys, or else in the store's folder.
+    closes its store. Its lifespan looks for examples, and runs evaluations, which it keeps with the keys, or else in
+    the store's folder.
     `allowed_hosts` are the host names (without port) under which it may be reached, None for any; give `LOOPBACK`
     where it listens on loopback alone and asks for no keys. `keys` holds those that are asked for, None asks for none.
     """
@@ -72,7 +73,7 @@ def create_app(
         telemetry={"auto_configure": False},
         lifespan=lambda app: running(app.state, answerer),
     )
-    app.state.answerer = app.state.evaluations = None
+    app.state.answerer = app.state.evaluations = app.state.examples = None
     app.state.keys, app.state.metrics, app.state.log_questions = keys, Metrics(), log_questions
     app.state.admission = Admission(bounds, app.state.metrics)
     if isinstance(answerer, Answerer):

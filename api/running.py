@@ -1,4 +1,4 @@
-"""What goes on beside the requests: the models are loaded while the service listens already, evaluations are run."""
+"""What goes on beside the requests: the models are loaded, evaluations are run, examples are looked for."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Protocol
 
 from api.evaluations import Evaluations
+from api.examples import Examples
 from api.metrics import Metrics
 from api.observed import ObservedAnswerer
 from api.service_store import ServiceStore
@@ -19,10 +20,11 @@ log = logging.getLogger(__name__)
 
 
 class Parts(Protocol):
-    """What requests are answered with; `answerer` and `evaluations` are None as long as they are not there."""
+    """What requests are answered with; those that may be None are so as long as they are not there."""
 
     answerer: Answerer | None
     evaluations: Evaluations | None
+    examples: Examples | None
     keys: ServiceStore | None
     metrics: Metrics
     log_questions: bool
@@ -41,7 +43,7 @@ async def running(parts: Parts, given: Answerer | Load) -> AsyncIterator[None]:
     """
     with ExitStack() as opened:
         if isinstance(given, Answerer):
-            _run_evaluations(parts, given, opened)
+            _run_beside(parts, given, opened)
             yield
             return
         loading = asyncio.create_task(asyncio.to_thread(_load, parts, given, opened))
@@ -55,18 +57,23 @@ def _load(parts: Parts, load: Load, opened: ExitStack) -> None:
     try:
         answerer = load()
         opened.callback(answerer.store.close)
-        _run_evaluations(parts, answerer, opened)
+        examples = _run_beside(parts, answerer, opened)
         show(parts, answerer)
+        log.info("ready: questions are answered from now on")
+        examples.prepare()  # before anyone looks
     except PinciteError as error:
         log.error("%s", error)
     except Exception:
         log.exception("the service cannot begin")
 
 
-def _run_evaluations(parts: Parts, answerer: Answerer, opened: ExitStack) -> None:
+def _run_beside(parts: Parts, answerer: Answerer, opened: ExitStack) -> Examples:
     service = parts.keys or opened.enter_context(ServiceStore(answerer.store.folder))
-    # Around the plain answerer: what is counted is what people ask.
+    # Both around the plain answerer: what is counted is what people ask.
     evaluations = Evaluations(answerer, service)
     evaluations.start()
     opened.callback(evaluations.stop)
     parts.evaluations = evaluations
+    examples = parts.examples = Examples(answerer)
+    opened.callback(examples.stop)
+    return examples

@@ -13,8 +13,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse
 
 from api.bodies import FilterBody
+from api.examples import Examples
 from api.pages.answers import shown_answer, shown_passages
-from api.pages.examples import examples
 from api.pages.render import page_of, render
 from api.problems import problem_of
 from api.routes.access import Caller, Who, needs
@@ -26,10 +26,10 @@ from index.moment import Moment
 from rag.answer import Answerer, Request
 from rag.types import MAX_QUESTION, Answer, SearchResult
 
-LOOKED_AT = 50  # documents looked at for examples, and offered as sources
+OFFERED = 50  # sources
 
 _FILTERS = ("source", "date_from", "date_to")
-_NOTHING: dict[str, object] = {"shown": None, "error": None, "examples": [], "documents": None, "sources": []}
+_NOTHING: dict[str, object] = {"shown": None, "error": None, "examples": (), "documents": None, "sources": []}
 
 router = APIRouter(include_in_schema=False, dependencies=[needs("ask")])
 
@@ -39,20 +39,30 @@ async def _filters_in(request: HttpRequest) -> dict[str, str]:
     return {name: request.query_params.get(name, "").strip() for name in _FILTERS}
 
 
+async def _examples_of(request: HttpRequest) -> Examples | None:
+    """Return the examples of this app; None until they are there."""
+    examples: Examples | None = request.app.state.examples
+    return examples
+
+
 FiltersGiven = Annotated[dict[str, str], Depends(_filters_in)]
+ExamplesIfAny = Annotated[Examples | None, Depends(_examples_of)]
 
 
 @router.get("/", dependencies=[InTurnIfAsked])
-def ask_page(answerer: Asks, who: Who, given: FiltersGiven, q: str | None = None) -> HTMLResponse:
+def ask_page(
+    answerer: Asks, who: Who, given: FiltersGiven, examples: ExamplesIfAny, q: str | None = None
+) -> HTMLResponse:
     """Show the question's answer; without a question, some that can be asked."""
     page = {**_NOTHING, **_asked(who, given, q)}
     if q is None:
         with answerer.store.snapshot() as snapshot:
-            return render("ask.html", {**page, **_store(snapshot)})
+            some = examples.at(snapshot.generation) if examples else ()
+            return render("ask.html", {**page, **_store(snapshot), "examples": some})
     try:
         request = _request(q, given)
     except (UsageError, ValidationError) as error:
-        return render("ask.html", {**page, "error": problem_of(error).detail}, 422)
+        return render("ask.html", {**page, "error": _as_labelled(problem_of(error).detail)}, 422)
     answer = answerer.ask(request.question, filters=request.filters)
     return render("ask.html", {**page, **_answered(answerer, answer)})
 
@@ -107,6 +117,11 @@ def _request(question: str, given: dict[str, str]) -> Request:
     return Request(question, filters=filters.to_filters())
 
 
+def _as_labelled(detail: str) -> str:
+    """Return what is wrong with a request, the dates called what the form calls them."""
+    return detail.replace("date_from", "“Published from”").replace("date_to", "“to”")
+
+
 def _asked(who: Caller, given: dict[str, str], question: str | None) -> dict[str, object]:
     return {
         "q": question,
@@ -119,6 +134,5 @@ def _asked(who: Caller, given: dict[str, str], question: str | None) -> dict[str
 
 
 def _store(snapshot: Moment) -> dict[str, object]:
-    some = snapshot.list_documents(LOOKED_AT)
-    sources = [summary.source for summary in some]
-    return {"documents": snapshot.documents, "sources": sources, "examples": examples(some)}
+    sources = [summary.source for summary in snapshot.list_documents(OFFERED)]
+    return {"documents": snapshot.documents, "sources": sources}

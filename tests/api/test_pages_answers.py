@@ -128,7 +128,7 @@ def test_filters_that_make_no_sense_are_a_422_page_that_keeps_what_was_typed(cli
     response = client.get("/", params={"q": CLIMBED, **filters})
     assert response.status_code == 422
     page = asked(client, **filters)
-    assert "date_from" in page.text("p", id="error")
+    assert "“Published from”" in page.text("p", id="error")
     assert page.all("input", id="date_from")[0][0]["value"] == filters["date_from"]
     assert page.all("input", id="q")[0][0]["value"] == CLIMBED
 

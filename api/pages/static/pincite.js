@@ -95,7 +95,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     }
     say("Copied");
     button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), 1500);
+    button.firstChild.data = "Copied";
+    setTimeout(() => {
+      button.classList.remove("done");
+      button.firstChild.data = "Copy";
+    }, 1500);
   });
 }
 
@@ -118,10 +122,13 @@ function send(file, bar) {
   });
 }
 
-function outcome(request) {
+// What became of a file, without the name that stands beside it.
+function outcome(request, name) {
   if (request.status in added) return added[request.status];
   try {
-    return JSON.parse(request.responseText).detail;
+    const { detail } = JSON.parse(request.responseText);
+    const said = [`${name}: `, `'${name}': `].find((start) => detail.startsWith(start)) ?? "";
+    return detail.slice(said.length);
   } catch {
     return "not sent: the service cannot be reached";
   }
@@ -139,7 +146,7 @@ async function add(files) {
     $("#uploads").append(line);
     const request = await send(file, bar);
     const words = document.createElement("span");
-    words.textContent = outcome(request);
+    words.textContent = outcome(request, file.name);
     words.className = request.status in added ? "fine" : "error";
     bar.replaceWith(words);
     say(`${file.name}: ${words.textContent}`);
