@@ -12,14 +12,13 @@ from api.settings import Settings
 from index.errors import UsageError
 from index.file_report import FileReport
 from index.files import Found, Skipped, find_files
+from index.gone import not_found, remove_gone
 from index.ingest import (
     IngestOptions,
     IngestReport,
     Progress,
     ingest,
     known_documents,
-    not_found,
-    remove,
     survey,
 )
 from index.load import KINDS
@@ -135,7 +134,7 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
     else:
         report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
-            remove(store, gone)
+            gone = remove_gone(store, gone)
         sweep(store)  # bytes of uploads that a call which was cut off left behind
     (report.pruned if request.prune else report.vanished).extend(gone)
     report.left_out += left_out

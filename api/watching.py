@@ -9,7 +9,8 @@ from api.build import build_embedder, chunk_limits, manifest_for
 from api.settings import Settings
 from index.errors import UsageError
 from index.files import find_files, identity
-from index.ingest import IngestOptions, IngestReport, ingest, known_documents, not_found, remove
+from index.gone import not_found, remove_gone
+from index.ingest import IngestOptions, IngestReport, ingest, known_documents
 from index.originals import sweep
 from index.store import Store
 from index.types import Encoder
@@ -42,8 +43,7 @@ class Watcher:
             self._require_some_left([summary.origin for summary in known.values()])
             report = ingest(store, found.files, encoder, options, lambda *_: None)
             if gone:
-                remove(store, gone)
-                report.pruned += gone
+                report.pruned += remove_gone(store, gone)
             sweep(store)
         report.found = len(report.files)
         report.rejected = [one for one in report.rejected if self._is_news(f"{one.source}: {one.reason}")]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,15 +112,16 @@ def ingest(
     Raises UsageError if a file's source belongs to another file that is still there, StoreError if the store cannot
     be written. What was written before an error stays.
     """
-    report = IngestReport()
-    for batch in _in_batches(_changed(known_documents(store), files, encoder, options, (report, progress))):
+    report, withdrawn = IngestReport(), list[str]()
+    batches = _in_batches(_changed(known_documents(store), files, encoder, options, (report, progress)))
+    for batch in _one_ahead(batches):
         rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
         report.embedded += embedded
         uploads = write_documents(store, batch, rows)
         report.passages += sum(len(loaded.passages) for loaded in batch if loaded.document.document_id not in uploads)
-        for loaded in batch:
-            if loaded.document.document_id in uploads:
-                _withdraw(report, loaded.document.source)
+        withdrawn += [loaded.document.source for loaded in batch if loaded.document.document_id in uploads]
+    for source in withdrawn:
+        _withdraw(report, source)
     return report
 
 
@@ -242,30 +244,14 @@ def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
         yield batch
 
 
-def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:
-    """Return the stored sources from under `folders` that were not found: those whose files are gone, and the others.
-
-    A file that may be there (its folder cannot be read) is not gone.
-    """
-    here = {file.source for file in found}
-    roots = [origin_of(folder) for folder in folders]
-    missed = {
-        source: Path(summary.origin)
-        for source, summary in known.items()
-        if summary.origin and source not in here and any(Path(summary.origin).is_relative_to(root) for root in roots)
-    }
-    gone = [source for source, origin in missed.items() if _is_gone(origin)]
-    return gone, [source for source in missed if source not in gone]
-
-
-def _is_gone(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
+def _one_ahead(batches: Iterator[list[Loaded]]) -> Iterator[list[Loaded]]:
+    """Yield the same, each next batch read and cut in a thread while the one before is embedded and written."""
+    end: list[Loaded] = []
+    with ThreadPoolExecutor(1, "reading") as reading:
+        following = reading.submit(next, batches, end)
+        while batch := following.result():
+            following = reading.submit(next, batches, end)
+            yield batch
 
 
 def remove(store: Store, sources: Sequence[str]) -> None:

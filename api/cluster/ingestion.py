@@ -26,7 +26,8 @@ from api.settings import Settings
 from index.errors import UsageError
 from index.file_report import FileReport
 from index.files import FoundFile, find_files
-from index.ingest import IngestOptions, IngestReport, Known, Progress, not_found, origin_of, refuse_shared_source
+from index.gone import not_found
+from index.ingest import IngestOptions, IngestReport, Known, Progress, origin_of, refuse_shared_source
 from index.manifest import Manifest
 from index.shards import make_shards, shard_count, shard_folder, shard_of
 from index.snapshot import DocumentSummary

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from contextlib import closing
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -15,6 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from api.app import create_app
 from api.bodies import MAX_SOURCE, Source
 from api.bounds import Bounds
+from api.build import open_answerer
+from api.indexing import IndexRequest, run_index
+from api.settings import Settings
 from index.originals import FOLDER
 from index.store import Store
 from index.types import document_id_of
@@ -219,3 +223,18 @@ def test_a_store_that_cannot_take_the_bytes_says_so_and_holds_nothing_of_them(ow
     refused(own.get(f"/v1/documents/{ID}"), 404)
     (store.folder / FOLDER).unlink()
     assert put(own, TEXT).status_code == 201
+
+
+def test_a_document_put_while_the_file_of_its_source_is_pruned_stays(articles, tmp_path):
+    settings = Settings(store=tmp_path / "store")
+    run_index(IndexRequest((articles,)), settings, print, lambda *_: None)
+    (articles / "nile.txt").unlink()
+    answerer = open_answerer(settings=settings)
+    with closing(answerer.store), TestClient(create_app(answerer)) as client:
+
+        def put_meanwhile(*_):
+            assert put(client, TEXT, "nile.txt").status_code == 200
+
+        report = run_index(IndexRequest((articles,), prune=True), settings, print, put_meanwhile)
+        assert report.pruned == []
+        assert client.get(f"/v1/documents/{document_id_of('nile.txt')}/file").content == TEXT

@@ -10,12 +10,14 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from fakes import WordEncoder
+from fakes import WINDOW, WordEncoder
 
 from api.cli.watching import _is_theirs
 from api.settings import Settings
 from api.watching import Watcher
+from index.chunk import ChunkLimits
 from index.errors import UsageError
+from index.originals import put_bytes
 from index.store import Store
 
 
@@ -94,6 +96,22 @@ def test_the_last_of_several_files_may_be_deleted_one_by_one(watcher, articles, 
         (articles / name).unlink()
         assert watcher.update().pruned == [name]
     assert sources(tmp_path / "store") == []
+
+
+def test_what_was_uploaded_in_the_place_of_a_deleted_file_since_the_look_began_stays(watcher, articles, tmp_path):
+    class Late(WordEncoder):
+        def encode_passages(self, texts):
+            with Store.open(tmp_path / "store") as store:
+                put_bytes(store, WordEncoder(), ChunkLimits(WINDOW), "nile.txt", b"Uploaded words.")
+            return super().encode_passages(texts)
+
+    watcher.update()
+    (articles / "nile.txt").unlink()
+    (articles / "new.txt").write_text("New words are here.")
+    watcher.encoder = Late()
+    report = watcher.update()
+    assert (report.added, report.pruned) == (["new.txt"], [])
+    assert sources(tmp_path / "store") == ["bread.md", "new.txt", "nile.txt"]
 
 
 def test_the_command_indexes_while_files_change_and_its_own_store_does_not_wake_it(articles, tmp_path):

@@ -1,0 +1,50 @@
+"""Documents whose files are gone: found by a look at a folder, removed after another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from index.files import FoundFile
+from index.ingest import Known, known_documents, origin_of
+from index.store import Store
+from index.types import document_id_of
+
+
+def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:
+    """Return the stored sources from under `folders` that were not found: those whose files are gone, and the others.
+
+    A file that may be there (its folder cannot be read) is not gone.
+    """
+    here = {file.source for file in found}
+    roots = [origin_of(folder) for folder in folders]
+    missed = {
+        source: Path(summary.origin)
+        for source, summary in known.items()
+        if summary.origin and source not in here and any(Path(summary.origin).is_relative_to(root) for root in roots)
+    }
+    gone = [source for source, origin in missed.items() if _is_gone(origin)]
+    return gone, [source for source in missed if source not in gone]
+
+
+def remove_gone(store: Store, sources: Sequence[str]) -> list[str]:
+    """Remove documents whose files were found to be gone, as one generation; return the sources of those removed.
+
+    The look is taken again while no one else can write: what was uploaded in the place of one stays, and so does what
+    has its file again.
+    """
+    with store.write() as writer:
+        now = known_documents(store)
+        origins = {source: now[source].origin for source in sources if source in now}
+        gone = [source for source, origin in origins.items() if origin and _is_gone(Path(origin))]
+        for source in gone:
+            writer.remove(document_id_of(source))
+    return gone
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
