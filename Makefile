@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 CYCLES ?= 500
+ROUNDS ?= 5
 SEED ?= 0
 BIN := $(VENV)/bin
 AXE := .browser/node_modules/axe-core/axe.min.js
@@ -50,12 +51,12 @@ fuzz: install
 
 # Kills parts of a service and of a run of `index`, on a Ray cluster of this machine's, under load.
 cluster: install
-	$(BIN)/python -m pytest -rs -m cluster tests/cluster -s
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -rs -m cluster tests/cluster -s
 
-# 64 clients for a minute; see `benchmarks/load.py --help`.
+# Some five minutes of clients by the dozen; the figures go to load.json too. See `python -m benchmarks.load --help`.
 load: install
 	$(BIN)/pincite index seeds
-	$(BIN)/python -m benchmarks.load --uploads
+	$(BIN)/python -m benchmarks.load --json load.json
 
 image:
 	docker build --tag pincite .

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.load import resident_mib
+from benchmarks.own_service import resident_mib
 from benchmarks.quality import Replies
 from benchmarks.rivals.protocol import Message, Text, Worker, write_passages
 from benchmarks.sidebyside import percentile

@@ -272,7 +272,13 @@ CLIMB = ["../", "..%2f", "..%5c", "%2e%2e/", "....//", "..%c0%af", "..%252f", "%
 
 
 @pytest.mark.parametrize("steps", CLIMB)
-@pytest.mark.parametrize("folder", ["/static/", "/static/swagger/", "/read/", "/v1/documents/", "/"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("/static/", "/static/swagger/", "/read/", "/library/", "/evaluations/", "/"),
+        *("/v1/documents/", "/v1/evaluations/"),
+    ],
+)
 def test_no_address_leads_out_of_what_is_served(client, folder, steps):
     for target in ("etc/passwd", "api/app.py", "service.sqlite", "render.py", "pincite.sqlite"):
         reply = client.get(folder + steps * 4 + target)

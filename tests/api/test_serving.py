@@ -27,7 +27,8 @@ def gold(number, questions):
     )
 
 
-def test_while_the_models_load_the_service_is_alive_and_not_ready(kept):
+def test_while_the_models_load_the_service_is_alive_and_not_ready_and_then_the_log_says_that_it_is(kept, caplog):
+    caplog.set_level("INFO", "api.running")
     go_on = threading.Event()
 
     def load():
@@ -44,9 +45,11 @@ def test_while_the_models_load_the_service_is_alive_and_not_ready(kept):
             refused(reply, 503)
             assert reply.headers["retry-after"]
         assert "pincite_ready 0.0" in client.get("/metrics").text
+        assert "ready" not in caplog.text
         go_on.set()
         wait_for(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/v1/ask", json={"question": CLIMBED}).json()["answer"] == "Charles Barrington"
+        wait_for(lambda: "ready: questions are answered" in caplog.text)
 
 
 def test_models_that_cannot_be_loaded_leave_a_line_in_the_log_and_no_service(caplog):
@@ -94,7 +97,8 @@ def test_a_kill_in_the_midst_of_uploads_and_evaluations_loses_nothing_that_was_a
             reply = service.http.post("/v1/evaluations", content=gold(number, 20), headers=NDJSON)
             assert reply.status_code == 202
             begun.append(reply.json()["id"])
-        wait_for(lambda: len(put) >= 40 and service.http.get(f"/v1/evaluations/{begun[0]}").json()["progress"]["done"])
+        first = f"/v1/evaluations/{begun[0]}"
+        wait_for(lambda: len(put) >= 40 and service.http.get(first).json()["progress"]["done"], seconds=300)
         service.process.send_signal(signal.SIGKILL)
         service.process.wait(30)
         for thread in threads:
@@ -106,7 +110,7 @@ def test_a_kill_in_the_midst_of_uploads_and_evaluations_loses_nothing_that_was_a
             assert listed[source] == document_id
             assert service.http.get(f"/v1/documents/{document_id}/text").text == text
         for number, evaluation_id in enumerate(begun):
-            found = wait_for(lambda one=evaluation_id: ended(service, one))
+            found = wait_for(lambda one=evaluation_id: ended(service, one), seconds=300)
             assert (found["status"], found["progress"]) == ("done", {"done": 20 + 20, "total": 20 + 20})
             assert [row["id"] for row in found["report"]["questions"]] == [f"{number}-{q}" for q in range(20)]
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import pytest
 
 from api.build import DEFAULT_READER, DEFAULT_READER_SHA256
 from index.errors import ModelError
-from index.models import DEFAULT_EMBEDDER, converted, find_embedder, find_reader
+from index.models import DEFAULT_EMBEDDER, converted, default_embedder_folder, find_embedder, find_reader
 from rag.read import Piece, Reader
 
 CONFIG = {"architectures": ["BertForQuestionAnswering"], "model_type": "bert"}
@@ -72,6 +73,42 @@ def test_damaged_weights_are_refused_with_the_converters_reason_and_leave_nothin
     with pytest.raises(ModelError, match="cannot be used as reader"):
         converted(reader_at(folder), "reader", cache, print)
     assert [path for path in cache.iterdir() if path.is_dir()] == []
+
+
+def with_code(made, folder):
+    """Copy a model into `folder`, with a module that leaves a file behind if it is ever imported; return that file."""
+    shutil.copytree(made, folder)
+    left = folder.with_name("it-ran")
+    (folder / "evil.py").write_text(f"open({str(left)!r}, 'w').close()\n")
+    return left
+
+
+def change(file, **values):
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize("model_type", ["bert", "evil"])
+def test_code_in_the_folder_of_a_reader_is_not_run(tmp_path, monkeypatch, model_type):
+    folder = tmp_path / "model"
+    left = with_code(DEFAULT_READER, folder)
+    classes = {"AutoConfig": "evil.Config", "AutoModelForQuestionAnswering": "evil.Model"}
+    change(folder / "config.json", model_type=model_type, auto_map=classes)
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Tokenizer", "evil.Tokenizer"]})
+    monkeypatch.chdir(folder)  # nor where it would be found by its name alone
+    with contextlib.nullcontext() if model_type == "bert" else pytest.raises(ModelError, match="cannot be used"):
+        converted(reader_at(folder), "reader", tmp_path / "cache", print)
+    assert not left.exists()
+
+
+def test_code_in_the_folder_of_an_embedder_is_not_run(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    left = with_code(default_embedder_folder(), folder)
+    first, *others = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps([first | {"type": "evil.Module"}, *others]))
+    monkeypatch.chdir(folder)
+    with pytest.raises(ModelError, match="cannot be used as embedder"):
+        converted(find_embedder(str(folder)), "embedder", tmp_path / "cache", print)
+    assert not left.exists()
 
 
 # Small and random, of the kinds that people name; made by transformers in a process of its own.
