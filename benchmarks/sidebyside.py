@@ -87,10 +87,10 @@ def ratios(rounds: Rounds, measure: Measure, reference: str) -> dict[str, Spread
     return {system: Spread.of(values) for system, values in found.items()}
 
 
-def figures_table(rounds: Rounds) -> str:
+def figures_table(rounds: Rounds, measures: Sequence[Measure] = MEASURES) -> str:
     """Return the figures as Markdown: a line a system, median (range) of the rounds."""
     return _table(
-        rounds[0], [(one.label, {s: v.show(one.digits) for s, v in spreads(rounds, one).items()}) for one in MEASURES]
+        rounds[0], [(one.label, {s: v.show(one.digits) for s, v in spreads(rounds, one).items()}) for one in measures]
     )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,10 +22,11 @@ from index.snapshot import DocumentSummary, Snapshot
 from index.types import Filters, StoredDocument, StoredPassage
 
 TRIES = 5  # moments that a question may lose to writes before it is given up
-PAUSE = 5.0  # seconds that a shard which did not answer is left alone
+LOOK_EVERY = 0.5  # seconds between two looks whether a shard that did not answer is back
 PAGE = 64  # documents fetched together where all are read
 THREADS = 128  # that wait for shards, of one process
 STATE = "state"  # what is asked of a shard where nothing else is
+TRIAL = "the"  # by this question it is tried whether a shard is back
 
 T = TypeVar("T")
 
@@ -165,7 +165,8 @@ class RemoteStore:
         self._folder, self._manifest, self._shards, self._partial = folder, manifest, shards, partial
         self._waiting = ThreadPoolExecutor(THREADS, "shards")
         self._lock = threading.Lock()
-        self._left_alone: dict[int, float] = {}  # until when, by the clock that only goes forward
+        self._left_alone: dict[int, threading.Thread] = {}  # with what looks whether it is back
+        self._closed = threading.Event()
 
     @property
     def folder(self) -> Path:
@@ -205,13 +206,16 @@ class RemoteStore:
                 without |= set(error.numbers)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Let the threads end; those that look at shards have done so when it returns."""
+        self._closed.set()
+        with self._lock:
+            watching = list(self._left_alone.values())
+        for thread in watching:
+            thread.join()
         self._waiting.shutdown(wait=False)
 
     def _moment(self, without: frozenset[int]) -> ShardedMoment:
-        parts = {
-            n: RemoteMoment(shard, self._manifest.to_json()) for n, shard in enumerate(self._shards) if n not in without
-        }
+        parts = {number: self._part(number) for number in range(len(self._shards)) if number not in without}
         return ShardedMoment(parts, len(self._shards), self._ask_all)
 
     def _ask_all(self, parts: Mapping[int, Moment], question: Callable[[int, Moment], T]) -> dict[int, T]:
@@ -233,9 +237,33 @@ class RemoteStore:
 
     def _still_left_alone(self) -> frozenset[int]:
         with self._lock:
-            now = time.monotonic()
-            return frozenset(number for number, until in self._left_alone.items() if until > now)
+            return frozenset(self._left_alone)
 
     def _leave_alone(self, numbers: Iterable[int]) -> None:
+        """Ask these shards no more until they answer again: no question is to wait for what the last one waited for."""
         with self._lock:
-            self._left_alone |= dict.fromkeys(numbers, time.monotonic() + PAUSE)
+            for number in set(numbers) - set(self._left_alone):
+                thread = threading.Thread(target=self._watch, args=(number,), name=f"shard {number}", daemon=True)
+                self._left_alone[number] = thread
+                thread.start()
+
+    def _watch(self, number: int) -> None:
+        while not self._closed.wait(LOOK_EVERY):
+            if self._is_back(number):
+                log.info("shard %d answers again", number)
+                break
+        with self._lock:
+            del self._left_alone[number]
+
+    def _is_back(self, number: int) -> bool:
+        """Ask it what questions ask: a shard that is slow, or damaged in part, may still tell its state at once."""
+        part, dimension = self._part(number), self._manifest.embedder.dimension
+        try:
+            part.rankings(TRIAL, np.full(dimension, dimension**-0.5, np.float32), 1, Filters(), part.word_counts(TRIAL))
+        except Exception as error:  # whatever it is: else nothing would look any more, and it would stay left alone
+            log.info("shard %d: %s", number, error)
+            return False
+        return True
+
+    def _part(self, number: int) -> RemoteMoment:
+        return RemoteMoment(self._shards[number], self._manifest.to_json())

@@ -1,12 +1,24 @@
 """A Ray cluster of two cores on this machine, and stores to ask. Without Ray these tests are skipped."""
 
+import gc
 import os
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent.parent
+CLUSTER = Path(__file__).parent
+TESTS = CLUSTER.parent
+# Ray's own: how its models are declared, what it says of itself, and processes whose end it leaves to the system.
+WARNINGS = ("ignore::DeprecationWarning", "ignore:subprocess \\d+ is still running:ResourceWarning")
+
+if find_spec("ray"):
+    # No mark of a test acts on what is imported as tests are collected.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import api.cluster.ingestion
+        import api.cluster.serving  # noqa: F401
 
 
 class WithoutRay(pytest.Module):
@@ -18,6 +30,13 @@ class WithoutRay(pytest.Module):
 
 def pytest_pycollect_makemodule(module_path, parent):
     return None if find_spec("ray") else WithoutRay.from_parent(parent, path=module_path)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(CLUSTER):
+            for warning in WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(warning))
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +58,11 @@ def ray_cluster():
         log_to_driver=False,
     )
     yield
-    ray.shutdown()
+    # The last test of all ends it, which may be any.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        ray.shutdown()
+        gc.collect()
     if before is None:
         del os.environ["PYTHONPATH"]
     else:

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -11,38 +10,24 @@ from dataclasses import dataclass, field
 import httpx2
 import ray
 from fakes import NameReader, WordEncoder, answerer_over
-from ray import serve
 from samples import QUESTIONS
 
 from api.build import CALIBRATION
 from api.cluster.serving import APP, ClusterOptions, application
 from api.schemas import AskReply
 from api.settings import Settings
+from benchmarks.cluster import serving
 
 KEPT = ("question", "answer", "sentence", "confidence", "calibrated", "citations", "alternatives")
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 @contextmanager
 def service(folder, **options):
     """Serve the store in shards with fake models; give the address."""
-    settings = Settings(store=folder)
     answerer_over(None).calibration.save(folder / CALIBRATION)
-    port = free_port()
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
     given = ClusterOptions(store=str(folder), insecure=True, **options)
-    serve.run(application(given, settings, WordEncoder, NameReader), name=APP)
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: httpx2.get(f"{url}/readyz", timeout=10).status_code == 200)
-    try:
+    with serving(application(given, Settings(store=folder), WordEncoder, NameReader)) as url:
         yield url
-    finally:
-        serve.shutdown()
 
 
 def wait_until(good, seconds=120):

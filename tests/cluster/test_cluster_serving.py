@@ -13,7 +13,6 @@ from benchmarks.shards import spread
 from index.errors import UsageError
 from index.shards import ShardedStore, shard_folder
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
 SHARDS = 3
 
 

@@ -1,13 +1,7 @@
 """Files -> shards on a Ray cluster: what one store gives, no file dropped, nothing embedded twice."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
+from killed_runs import held, killed_run
 from samples import MANIFEST, articles, failing, in_one_store, on_cluster
 
 from api.cluster.ingestion import ClusterRequest, run_cluster_index
@@ -16,17 +10,6 @@ from api.settings import Settings
 from index.errors import UsageError
 from index.shards import ShardedStore, shard_folder, shard_of
 from index.store import Store
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
-
-
-def held(store):
-    """All documents with their passages and vectors, by source."""
-    with store.snapshot() as snapshot:
-        return {
-            stored.document.source: (stored, [one.passage for one in snapshot.passages_of(stored.document.document_id)])
-            for stored in snapshot.iter_documents()
-        }
 
 
 @pytest.fixture(scope="module")
@@ -90,40 +73,13 @@ def test_a_file_that_ends_every_process_that_takes_it_up_is_reported_and_no_othe
 
 def test_a_run_that_is_killed_half_way_goes_on_with_the_next_and_embeds_nothing_again(ray_cluster, tmp_path):
     files, folder = articles(tmp_path / "files", 120), tmp_path / "shards"
-    run = subprocess.Popen(
-        [sys.executable, Path(__file__).parent / "slow_run.py", files, folder], start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while stored(folder) < 32 and run.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)  # the driver, and of Ray what it started in its group
-    run.wait()
-    done = settled(folder)
+    done = killed_run(files, folder, at=32)
     assert 32 <= done < 120
     report = on_cluster(files, folder)
     assert (len(report.unchanged), len(report.added)) == (done, 120 - done)
     assert report.embedded == 120 - done  # one a file
     with in_one_store(files, tmp_path / "one") as one, ShardedStore.open(folder) as sharded:
         assert held(sharded) == held(one)
-
-
-def stored(folder):
-    """The number of documents in the shards, as far as they are made."""
-    found = 0
-    for number in range(3):
-        if Store.exists(shard_folder(folder, number)):
-            with Store.open(shard_folder(folder, number)) as shard, shard.snapshot() as snapshot:
-                found += snapshot.documents
-    return found
-
-
-def settled(folder):
-    """The same once no process of the run writes any more: those that lost their driver end by themselves."""
-    before, now = -1, stored(folder)
-    while before != now:
-        time.sleep(5)
-        before, now = now, stored(folder)
-    return now
 
 
 @pytest.mark.parametrize("option", ["rebuild", "dry_run", "audit"])

@@ -1,16 +1,17 @@
 """What an answerer makes of shards that are slow, gone, changed or damaged: never a reply that hides it."""
 
+import threading
 import time
 from contextlib import ExitStack
 
 import pytest
 from fakes import answerer_over
 from samples import MANIFEST, QUESTIONS, articles, in_one_store
+from waiting import wait_for
 
-import api.cluster.shards
 from api.cluster.remote import Remote
 from api.cluster.serving import ShardReplica
-from api.cluster.shards import Moved, RemoteStore
+from api.cluster.shards import LOOK_EVERY, TRIAL, Moved, RemoteStore
 from benchmarks.shards import DenseCorpus, spread, told
 from index.errors import StoreError, Unreachable, UsageError
 from index.manifest import Manifest
@@ -19,6 +20,7 @@ from index.store import Store
 from index.types import document_id_of
 
 SHARDS = 4
+OPEN = []  # closed after each test, so that nothing looks any more whether a shard is back
 
 
 class Handle:
@@ -26,7 +28,8 @@ class Handle:
 
     def __init__(self, folder):
         self.replica = ShardReplica(folder)
-        self.silent, self.asked, self.before = False, 0, None
+        self.silent = self.slow = False
+        self.broken, self.asked, self.before = None, 0, None
 
     @property
     def look(self):
@@ -41,9 +44,13 @@ class Response:
         self._handle, self._given = handle, given
 
     def result(self, timeout_s):
-        self._handle.asked += 1
+        self._handle.asked += TRIAL not in self._given[1:3]  # a look whether it is back is no question
         if self._handle.silent:
             raise TimeoutError
+        if self._handle.slow and self._given[1] == "rankings":
+            raise TimeoutError
+        if self._handle.broken:
+            raise self._handle.broken
         if self._handle.before:
             self._handle.before()
         return self._handle.replica.look(*self._given)
@@ -61,12 +68,16 @@ def library(tmp_path):
         for handle in handles:
             opened.callback(handle.replica._store.close)
         yield one, handles
+        while OPEN:
+            OPEN.pop().close()
 
 
 def asked(handles, partial=True, manifest=MANIFEST, folder=None):
     """A store that asks these handles."""
     shards = [Remote(handle, f"shard {number}", 5) for number, handle in enumerate(handles)]
-    return RemoteStore(folder, manifest, shards, partial)
+    store = RemoteStore(folder, manifest, shards, partial)
+    OPEN.append(store)
+    return store
 
 
 def replies(corpus):
@@ -120,7 +131,7 @@ def test_an_answer_from_no_shard_at_all_is_none(library, partial):
         answerer_over(asked(handles, partial)).ask(QUESTIONS[0])
 
 
-def test_a_shard_that_does_not_answer_is_left_alone_for_a_while_then_asked_again(library, monkeypatch):
+def test_a_shard_that_does_not_answer_is_left_alone_until_it_is_back(library):
     one, handles = library
     store = asked(handles)
     answerer = answerer_over(store)
@@ -130,10 +141,43 @@ def test_a_shard_that_does_not_answer_is_left_alone_for_a_while_then_asked_again
     assert answerer.ask(QUESTIONS[1]).partial
     assert handles[1].asked == tried
     handles[1].silent = False
-    over = time.monotonic() + api.cluster.shards.PAUSE + 1
-    monkeypatch.setattr(api.cluster.shards.time, "monotonic", lambda: over)
-    assert answerer.ask(QUESTIONS[0]).partial is None
+    wait_for(lambda: answerer.ask(QUESTIONS[0]).partial is None)
     assert replies(store) == replies(one)
+
+
+def test_a_shard_that_tells_its_state_but_is_too_slow_to_search_is_left_alone_too(library):
+    _, handles = library
+    answerer = answerer_over(asked(handles))
+    handles[1].slow = True
+    assert answerer.ask(QUESTIONS[0]).partial
+    tried = handles[1].asked
+    time.sleep(2 * LOOK_EVERY)
+    assert answerer.ask(QUESTIONS[0]).partial
+    assert handles[1].asked == tried
+    handles[1].slow = False
+    wait_for(lambda: answerer.ask(QUESTIONS[0]).partial is None)
+
+
+def test_a_shard_comes_back_whatever_the_looks_at_it_failed_with(library):
+    _, handles = library
+    answerer = answerer_over(asked(handles))
+    handles[1].silent = True
+    assert answerer.ask(QUESTIONS[0]).partial
+    handles[1].silent, handles[1].broken = False, ZeroDivisionError("a fault of ours")
+    time.sleep(2 * LOOK_EVERY)
+    assert answerer.ask(QUESTIONS[0]).partial
+    handles[1].broken = None
+    wait_for(lambda: answerer.ask(QUESTIONS[0]).partial is None)
+
+
+def test_nothing_looks_any_more_once_a_store_is_closed(library):
+    _, handles = library
+    store = asked(handles)
+    handles[1].silent = True
+    assert answerer_over(store).ask(QUESTIONS[0]).partial
+    assert "shard 1" in {thread.name for thread in threading.enumerate()}
+    store.close()
+    assert "shard 1" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_shard_that_is_lost_between_two_looks_is_left_out_of_both(library):
