@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from index.sentences import sentences
 from index.types import Document
 
-LOOKED_AT = 20_000  # characters of a document
+_READ = 20_000  # characters of a document, from its beginning
 _LONGEST = 90  # characters of a title that reads well in a question
 _KINDS = (
     ("author", "Who wrote “{}”?"),
@@ -32,7 +32,7 @@ _TELLS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A question, and the span of a document's text that states its answer."""
+    """A question, and the span of a document's text that states its answer (characters, end exclusive)."""
 
     question: str
     document_id: str
@@ -41,13 +41,18 @@ class Candidate:
 
 
 def candidates(documents: Iterable[Document]) -> list[Candidate]:
-    """Return questions, each once: of what the documents tell first, then of themselves; the documents take turns."""
+    """Return questions of what the documents tell, then of themselves; the documents take turns.
+
+    Each is there once, with the place that it was made from first.
+    """
     told, about = [], []
     for turn, document in enumerate(documents):
         told.append(list(_told(document)))
         about.append(list(_about(document, turn)))
-    found = chain(_in_turn(told), _in_turn(about))
-    return list({candidate.question: candidate for candidate in found}.values())
+    found: dict[str, Candidate] = {}
+    for candidate in chain(_in_turn(told), _in_turn(about)):
+        found.setdefault(candidate.question, candidate)
+    return list(found.values())
 
 
 def _in_turn(rows: list[list[Candidate]]) -> Iterator[Candidate]:
@@ -55,7 +60,7 @@ def _in_turn(rows: list[list[Candidate]]) -> Iterator[Candidate]:
 
 
 def _told(document: Document) -> Iterator[Candidate]:
-    text = document.text[:LOOKED_AT]
+    text = document.text[:_READ]
     for start, end in sentences(text, 0, len(text)):
         found = _TELLS.match(text, start, end)
         if found and _is_name(found["name"], text) and not _marked(document, start, end):

@@ -36,8 +36,15 @@ class Examples:
 
     def prepare(self) -> None:
         """Begin to look for the examples of now, unless that is under way."""
-        if not self._stopping.is_set() and self._busy.acquire(blocking=False):
+        if not self._busy.acquire(blocking=False):
+            return
+        if self._stopping.is_set():  # asked while `stop` has to wait: nothing begins after it
+            self._busy.release()
+            return
+        try:
             threading.Thread(target=self._prepare, name="examples", daemon=True).start()
+        except RuntimeError:  # no thread can be had now; the next look at the page tries again
+            self._busy.release()
 
     def stop(self) -> None:
         """Return when nothing is asked any more."""

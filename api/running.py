@@ -37,9 +37,9 @@ def show(parts: Parts, answerer: Answerer) -> None:
 
 @asynccontextmanager
 async def running(parts: Parts, given: Answerer | Load) -> AsyncIterator[None]:
-    """Load the answerer, unless it is given, while the block runs already; and run evaluations until it ends.
+    """Load the answerer, unless it is given, while the block runs already.
 
-    Only what was loaded or opened here is closed in the end.
+    Until it ends, evaluations are run and examples looked for. Only what was loaded or opened here is closed then.
     """
     with ExitStack() as opened:
         if isinstance(given, Answerer):

@@ -19,7 +19,7 @@ from benchmarks.rivals.pincite import Pincite
 from benchmarks.rivals.protocol import Job
 from benchmarks.rounds import tell
 from benchmarks.scale import Questions, alone, grow, search, true_neighbours
-from benchmarks.stopwatch import Point, Stopwatch
+from benchmarks.stopwatch import Point, Stopwatch, reading_in_turn
 from benchmarks.synthetic import PER_DOCUMENT, Real, documents
 from index.manifest import Manifest
 from index.models import default_embedder_folder
@@ -70,7 +70,7 @@ def _index(corpus: Path, into: Path) -> Indexing:
     ours, watch = Pincite(), Stopwatch()
     ours.load(default_embedder_folder(), None)
     ours.index(Job([], corpus, into / "first"))
-    with watch.watch(INDEXING):
+    with reading_in_turn(), watch.watch(INDEXING):
         ours.index(Job([], corpus, into / "second"))
     with Store.open(into / "second") as store, store.snapshot() as snapshot:
         passages = snapshot.passages

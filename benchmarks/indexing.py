@@ -41,7 +41,7 @@ def write_articles(documents: Iterable[Document], count: int, folder: Path) -> i
 
 
 def index(files: Path, into: Path, embedder: Embedder, options: IngestOptions) -> float:
-    """Index the folder into a new store; return the seconds that took."""
+    """Index the folder into a new store; return the seconds that took. SystemExit unless all of it was embedded."""
     began = time.perf_counter()
     with Store.open(into, manifest_for(embedder, options.mark), create=True) as store:
         report = ingest(store, find_files([files], []).files, embedder, options, lambda *_: None)

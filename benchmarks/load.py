@@ -179,12 +179,11 @@ def _idle(errand: Errand) -> bool:
 
 
 def _client(errand: Errand) -> httpx2.Client:
-    headers = {"authorization": f"Bearer {errand.key}"} if errand.key else {}
-    return httpx2.Client(base_url=errand.url, headers=headers, timeout=60)
+    return httpx2.Client(base_url=errand.url, headers=errand.headers, timeout=60)
 
 
 def _errand(url: str, key: str | None, gold: Path) -> Errand:
-    """Return what to ask of a service, and the texts that it holds now."""
+    """Return what to ask of a service, and the texts that it holds now: of the first 1,000 documents, by source."""
     with _client(Errand(url, (), key=key)) as http:
         listed = http.get("/v1/documents", params={"limit": 1000}).raise_for_status().json()["documents"]
         texts = {one["source"]: http.get(f"/v1/documents/{one['document_id']}/text").text for one in listed}

@@ -65,7 +65,7 @@ def _children(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def own_service(store: Path, workers: int) -> Iterator[tuple[str, int]]:
-    """Serve a copy of the store, without its keys; give (address, pid)."""
+    """Serve a copy of the store, without its keys; give (address, pid). SystemExit if it ends before it is ready."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
         copy = shutil.copytree(store, Path(folder) / "store", ignore=shutil.ignore_patterns("service.sqlite*"))
         free.bind(("127.0.0.1", 0))

@@ -10,7 +10,7 @@ from math import ceil
 
 from index.shards import MOST
 
-BUSY = 0.7  # of the cores' time is planned with. In one queue a question waits 1 / (1 - 0.7) = 3.3 times its own work
+BUSY = 0.7  # of the cores' time is planned with: in a queue (M/M/1) a question takes 1 / (1 - 0.7) = 3.3 times its work
 MEMORY_USED = 0.6  # of a machine's memory is ours: Ray takes 30 % for its object store, the rest is the system's
 DISK_USED = 0.5  # of a disk: a backup, or a base file that is written anew, lies beside what it copies
 ROUNDS = 4  # of calls to shards, one after the other: counts of words, rankings, passages, documents

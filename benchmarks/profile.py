@@ -21,11 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from unittest.mock import patch
 
 import torch
 
-import index.ingest
 from api.build import DEFAULT_READER
 from api.schemas import AskReply
 from benchmarks import machine
@@ -33,7 +31,7 @@ from benchmarks.compare import spaced
 from benchmarks.rivals.pincite import Pincite
 from benchmarks.rivals.protocol import DEPTH, Job
 from benchmarks.rivals.service import PinciteService
-from benchmarks.stopwatch import Args, Point, Stopwatch
+from benchmarks.stopwatch import Args, Point, Stopwatch, reading_in_turn
 from index.models import default_embedder_folder
 from rag.answer import Answerer
 from rag.gold import load_gold
@@ -147,8 +145,7 @@ def of_indexing(corpus: Path, into: Path, inference: Inference) -> Stopwatch:
     ours.load(default_embedder_folder(), None)
     ours.index(Job([], corpus, into.with_name("first")))
     watch = Stopwatch()
-    # Reading ahead is left out: the stopwatch is for one thread.
-    with patch.object(index.ingest, "_one_ahead", iter), watch.watch((*INDEXING, *models(inference))):
+    with reading_in_turn(), watch.watch((*INDEXING, *models(inference))):
         ours.index(Job([], corpus, into))
     return watch
 

@@ -8,6 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
+
+import index.ingest
 
 Args = tuple[Any, ...]
 
@@ -62,6 +65,13 @@ class Stopwatch:
                 return original(*args, **named)
 
         return timed
+
+
+@contextlib.contextmanager
+def reading_in_turn() -> Iterator[None]:
+    """Have `ingest` read and embed in turns and in one thread, as a stopwatch needs it, and not at the same time."""
+    with patch.object(index.ingest, "_one_ahead", lambda batches, _: batches):
+        yield
 
 
 def owner_of(point: Point) -> tuple[Any, str]:

@@ -45,6 +45,11 @@ class Errand:
     uploads: bool = False
     key: str | None = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request is sent with."""
+        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+
 
 class Visitor:
     """One client, with a document of its own; `_text` is what it holds now, None while it is not there."""
@@ -145,9 +150,8 @@ def _holds(text: str | None, place: Mapping[str, Any], quote: str) -> bool:
 async def visit(errand: Errand, clients: int, seconds: float) -> tuple[Tally, float]:
     """Have so many clients ask for so long; return what they saw, and the seconds until the last reply was there."""
     tally = Tally()
-    headers = {"authorization": f"Bearer {errand.key}"} if errand.key else {}
     limits = httpx2.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx2.AsyncClient(base_url=errand.url, headers=headers, timeout=TIMEOUT, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=errand.url, headers=errand.headers, timeout=TIMEOUT, limits=limits) as http:
         visitors = [Visitor(number, http, errand, tally) for number in range(clients)]
         began = time.monotonic()
         await asyncio.gather(*(visitor.visit(began + seconds) for visitor in visitors))

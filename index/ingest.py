@@ -1,8 +1,10 @@
 """Files -> store: reads what is new or changed, embeds only what no passage held before, reports every file."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from index.store import Store
 from index.types import Document, Encoder, document_id_of
 
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
-BATCH = 512  # passages embedded and written together: bounds memory, and fills batches of like length
+BATCH = 512  # passages embedded and written together: bounds memory (two batches), fills batches of like length
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class IngestOptions:
     audit: bool = False
 
 
-Progress = Callable[[int, int, str], None]  # files done, files in all, source
+Progress = Callable[[int, int, str], None]  # files done, files in all, source; called in the thread that reads
 Known = Mapping[str, DocumentSummary]  # what the store holds, by source
 
 
@@ -112,15 +114,23 @@ def ingest(
     Raises UsageError if a file's source belongs to another file that is still there, StoreError if the store cannot
     be written. What was written before an error stays.
     """
-    report, withdrawn = IngestReport(), list[str]()
-    batches = _in_batches(_changed(known_documents(store), files, encoder, options, (report, progress)))
-    for batch in _one_ahead(batches):
-        rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
-        report.embedded += embedded
-        uploads = write_documents(store, batch, rows)
-        report.passages += sum(len(loaded.passages) for loaded in batch if loaded.document.document_id not in uploads)
-        withdrawn += [loaded.document.source for loaded in batch if loaded.document.document_id in uploads]
-    for source in withdrawn:
+    report, withdrawn, over = IngestReport(), list[str](), threading.Event()
+
+    def tell(done: int, total: int, source: str) -> None:
+        if over.is_set():  # nobody waits for what is read here: an error, or Ctrl-C
+            raise CancelledError
+        progress(done, total, source)
+
+    batches = _in_batches(_changed(known_documents(store), files, encoder, options, (report, tell)))
+    with closing(_one_ahead(batches, over)) as ahead:
+        for batch in ahead:
+            rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
+            report.embedded += embedded
+            uploads = write_documents(store, batch, rows)
+            stored = [loaded for loaded in batch if loaded.document.document_id not in uploads]
+            report.passages += sum(len(loaded.passages) for loaded in stored)
+            withdrawn += [loaded.document.source for loaded in batch if loaded.document.document_id in uploads]
+    for source in withdrawn:  # not earlier: the thread that reads fills the lists of the report until its end
         _withdraw(report, source)
     return report
 
@@ -244,14 +254,20 @@ def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
         yield batch
 
 
-def _one_ahead(batches: Iterator[list[Loaded]]) -> Iterator[list[Loaded]]:
-    """Yield the same, each next batch read and cut in a thread while the one before is embedded and written."""
+def _one_ahead(batches: Iterator[list[Loaded]], over: threading.Event) -> Generator[list[Loaded], None, None]:
+    """Yield the same, each next batch read and cut in a thread while the one before is embedded and written.
+
+    `over` is set when no more is wanted. The thread ends at its next file then, and is waited for.
+    """
     end: list[Loaded] = []
     with ThreadPoolExecutor(1, "reading") as reading:
-        following = reading.submit(next, batches, end)
-        while batch := following.result():
+        try:
             following = reading.submit(next, batches, end)
-            yield batch
+            while batch := following.result():
+                following = reading.submit(next, batches, end)
+                yield batch
+        finally:
+            over.set()
 
 
 def remove(store: Store, sources: Sequence[str]) -> None:

@@ -33,6 +33,8 @@ PROBES = 64  # lists read for a question; a filter reads more, as it leaves fewe
 _LISTS = 4  # lists = _LISTS * sqrt(rows): as many centroids to compare as rows to read, about
 _SAMPLE = 64  # rows a centroid is fitted to
 _STALE = 1.5  # centroids are fitted anew once their number is off by this factor
+_WIDEN = 0.25  # of the range of values found in the sample, on either side
+_LOSS, _LOOKED_AT = 2e-3, 256  # squared, of unit rows; texts of subjects that the sample lacked lose about 1e-4
 _WIDER, _MORE = 2, 64  # of an approximate ranking, _WIDER * k + _MORE candidates are scored again
 
 Batches = Iterable[tuple[Ids, Rows]]
@@ -152,14 +154,17 @@ def write_base(path: Path, batches: Callable[[], Batches], rows: int, dimension:
     appears whole or not at all. Raises StoreError where it cannot be written.
     """
     base = _flat(dimension) if rows <= EXACT_LIMIT else _lists(batches(), rows, dimension)
-    return _write(path, base, batches())
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    for ids, added in batches():
+        base.add_with_ids(added, ids)
+    return _write(path, base)
 
 
 def extend_base(path: Path, old: Path, batches: Batches, dead: Ids, rows: int) -> str | None:
     """Write `old` without `dead` and with `batches` as a base file of `rows` rows; return its sha256.
 
-    None, and nothing is written, where that does not serve: `old` is exact, cannot be read, or its centroids were
-    fitted to far fewer or more rows. To write it costs reading and writing the file once, and no fitting.
+    None, and nothing is written, where that does not serve: `old` is exact, cannot be read, or it was fitted to far
+    fewer or more rows, or to others than these. To write it costs reading and writing the file once, and no fitting.
     """
     if rows <= EXACT_LIMIT:
         return None
@@ -171,13 +176,21 @@ def extend_base(path: Path, old: Path, batches: Batches, dead: Ids, rows: int) -
     if isinstance(base, faiss.IndexIDMap2) or not base.nlist / _STALE <= wanted <= base.nlist * _STALE:
         return None
     base.remove_ids(faiss.IDSelectorBatch(dead))
-    return _write(path, base, batches)
-
-
-def _write(path: Path, base: Any, batches: Batches) -> str:  # noqa: ANN401 (faiss has no types)
     faiss.omp_set_num_threads(os.cpu_count() or 1)
-    for ids, rows in batches:
-        base.add_with_ids(rows, ids)
+    for ids, added in batches:
+        if _lost(base, added) > _LOSS:
+            return None
+        base.add_with_ids(added, ids)
+    return _write(path, base)
+
+
+def _lost(base: Any, rows: Rows) -> float:  # noqa: ANN401 (faiss has no types)
+    """Return what a byte a dimension loses of such rows: the mean squared distance of some to what is kept of them."""
+    some = rows[:: max(1, len(rows) // _LOOKED_AT)]
+    return float(np.mean(np.sum((base.sa_decode(base.sa_encode(some)) - some) ** 2, axis=1)))
+
+
+def _write(path: Path, base: Any) -> str:  # noqa: ANN401 (faiss has no types)
     partial = path.with_suffix(".partial")
     try:
         faiss.write_index(base, str(partial))
@@ -215,9 +228,13 @@ def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 
     count = _list_count(rows)
     step = max(1, rows // (_SAMPLE * count))
     sample = np.concatenate([found[-ids[0] % step :: step] for ids, found in batches])
+    # Not by residual: equal rows then have equal codes in whichever list they lie, and rows of subjects that the sample
+    # had nothing of are still within the range of values, which is widened for them.
+    kind, by_residual = faiss.ScalarQuantizer.QT_8bit, False
     index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(dimension), dimension, count, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+        faiss.IndexFlatIP(dimension), dimension, count, kind, faiss.METRIC_INNER_PRODUCT, by_residual
     )
+    index.sq.rangestat_arg = _WIDEN
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     index.train(sample)
     return index

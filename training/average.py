@@ -28,15 +28,15 @@ def average(folders: Sequence[Path], out: Path) -> Path:
     """Write the mean of the readers' weights, in fp16, as a model folder; return `out`.
 
     Configuration and tokenizer are the first one's. Raises UsageError if there are not two at least, their weights
-    differ in name or shape or are in several files, their tokens differ, or `out` holds a model; ModelError for a
-    folder that is no model.
+    differ in name or shape or are in several files, their tokens differ or are not there, or `out` holds a model;
+    ModelError for a folder that is no model.
     """
     if len(folders) < 2:
         raise UsageError("one reader has no mean; name two or more")
     if (out / _WEIGHTS).exists():
         raise UsageError(f"{out}: holds a model already; name another folder")
     hashes = [check_files(str(folder), folder).sha256 for folder in folders]
-    tokens = [Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab() for folder in folders]
+    tokens = [_tokens(folder) for folder in folders]
     for folder, others in zip(folders, tokens, strict=True):
         if others != tokens[0]:
             raise UsageError(f"{folder}: it has other tokens than {folders[0]}; average readers of one encoder")
@@ -62,6 +62,14 @@ def mean_weights(folders: Sequence[Path]) -> dict[str, NDArray[np.float16]]:
             raise UsageError(f"{folder}: its weights have other names or shapes than those of {folders[0]}")
         sums = {name: sums.get(name, 0.0) + tensor.astype(np.float64) for name, tensor in tensors.items()}
     return {name: (total / len(folders)).astype(np.float16) for name, total in sums.items()}
+
+
+def _tokens(folder: Path) -> dict[str, int]:
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise UsageError(f"{folder}: no {file.name}; save the tokenizer with the model, as a fast one")
+    tokens: dict[str, int] = Tokenizer.from_file(str(file)).get_vocab()
+    return tokens
 
 
 def _card(folders: Sequence[Path], hashes: Sequence[str], sha256: str) -> str:

@@ -244,8 +244,8 @@ class RemoteStore:
         with self._lock:
             for number in set(numbers) - set(self._left_alone):
                 thread = threading.Thread(target=self._watch, args=(number,), name=f"shard {number}", daemon=True)
-                self._left_alone[number] = thread
                 thread.start()
+                self._left_alone[number] = thread
 
     def _watch(self, number: int) -> None:
         while not self._closed.wait(LOOK_EVERY):
@@ -261,7 +261,7 @@ class RemoteStore:
         try:
             part.rankings(TRIAL, np.full(dimension, dimension**-0.5, np.float32), 1, Filters(), part.word_counts(TRIAL))
         except Exception as error:  # whatever it is: else nothing would look any more, and it would stay left alone
-            log.info("shard %d: %s", number, error)
+            log.debug("shard %d: %s", number, error)
             return False
         return True
 

@@ -22,6 +22,7 @@ from api.routes.ask import EVENTS
 from api.routes.dependencies import Asks, JsonBody
 from api.routes.steps import UNBUFFERED, answer_to, begin
 from api.schemas import AskReply
+from index.errors import StoreError
 from rag.answer import Answerer
 from rag.types import Answer
 
@@ -76,7 +77,10 @@ def _no_model(name: str) -> Problem:
 def _said(answerer: Answerer, base: str, answer: Answer) -> tuple[ChatReply, Usage]:
     reply = AskReply.model_validate(answer)
     named = [passage.document_id for passage in nearest(reply)]
-    documents = answerer.store.at_one_moment(lambda moment: moment.stored_documents(named)) if named else {}
+    try:
+        documents = answerer.store.at_one_moment(lambda moment: moment.stored_documents(named)) if named else {}
+    except StoreError:  # what was found stands; the links to it name no version of the articles then
+        documents = {}
     message = message_of(reply, base, documents)
     return message, usage_of(answerer.encoder, answer.question, message.content)
 

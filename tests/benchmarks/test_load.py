@@ -88,9 +88,8 @@ def test_what_was_put_is_shown_and_what_was_replaced_or_deleted_is_stale():
     tally = seen(Library(), UPLOADS, UPLOADING)
     assert (tally.shown, tally.missing, tally.stale) == (3, 0, 0)
     late = seen(Library(late=1), UPLOADS, UPLOADING)
-    assert (
-        late.stale == 2 * 2
-    )  # passage and citation: of the first text after the second put, of that after the deletion
+    # Passage and citation: of the first text after the second put, of the second after the deletion.
+    assert late.stale == 2 * 2
     assert late.missing == 2  # after the first put and the last
 
 

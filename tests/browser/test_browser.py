@@ -9,6 +9,7 @@ from fakes import WINDOW, WordEncoder, answerer_over, new_store
 from library import ATTACK
 from real_service import ROOT, serving
 from served import served
+from waiting import wait_for
 
 from api.app import create_app
 from index.chunk import ChunkLimits
@@ -62,11 +63,13 @@ def test_a_question_leads_to_a_quote_and_from_there_to_the_highlighted_place(ser
 
 def test_every_example_leads_to_an_answer_from_the_documents(service, open_page):
     page = open_page(service.address)
-    while not page.locator(".examples a").count():  # they are looked for once someone is there
+
+    def offered():  # they are looked for once someone is there
         page.wait_for_timeout(100)
         page.reload()
-    questions = page.locator(".examples a").all_inner_texts()
-    for question in questions:
+        return page.locator(".examples a").all_inner_texts()
+
+    for question in wait_for(offered, seconds=120):
         page.get_by_role("link", name=question).click()
         page.locator(".quote").wait_for()
         assert page.get_by_label("Your question").input_value() == question

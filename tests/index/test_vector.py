@@ -225,3 +225,14 @@ def test_a_base_that_cannot_serve_any_more_is_not_extended(tmp_path, large, case
         old.write_bytes(old.read_bytes()[:100])
     assert extend_base(tmp_path / "new.faiss", old, [], ids[:0], total) is None
     assert not (tmp_path / "new.faiss").exists()
+
+
+def test_a_base_is_not_extended_with_rows_unlike_those_that_it_was_fitted_to(tmp_path, large):
+    ids, rows = large
+    narrow = rows.copy()
+    narrow[:, DIMENSION // 2 :] = 0  # it has seen nothing in half of the dimensions, and would keep nothing there
+    narrow /= np.linalg.norm(narrow, axis=1, keepdims=True)
+    base_of(tmp_path / "old.faiss", ids, narrow)
+    new, fresh = np.arange(300) + 90_000, clustered(300, seed=5)
+    assert extend_base(tmp_path / "new.faiss", tmp_path / "old.faiss", [(new, fresh)], ids[:0], 4_300) is None
+    assert extend_base(tmp_path / "new.faiss", tmp_path / "old.faiss", [(new, narrow[:300])], ids[:0], 4_300)

@@ -66,6 +66,10 @@ def test_readers_that_do_not_match_are_refused_and_nothing_is_written(small_read
     for folder, reason in ((wider, "other names or shapes"), (other, "other tokens"), (split, "in one file")):
         with pytest.raises(UsageError, match=reason):
             average([small_reader, folder], tmp_path / "out")
+    (split / "model-00001-of-00001.safetensors").rename(split / WEIGHTS)
+    (split / "tokenizer.json").unlink()
+    with pytest.raises(UsageError, match=r"tokenizer\.json"):
+        average([small_reader, split], tmp_path / "out")
     with pytest.raises(ModelError, match=r"no config\.json"):
         average([small_reader, tmp_path], tmp_path / "out")
     assert not (tmp_path / "out").exists()
