@@ -22,6 +22,7 @@ from index.rankings import WordCounts
 ANALYZER = "pincite_english_1"  # the number changes with the filters below; an index of another is rebuilt
 LONGEST_TERM = 40  # bytes; what is longer is noise (hashes, base64), by Tantivy's own default
 HEAP = 64_000_000  # bytes a writer collects before it writes a segment
+SLACK = 32  # passages fetched beyond those wanted, for equals are common and a second search costs as much as the first
 DECIMALS = 4  # Tantivy adds the terms' float32 scores in no fixed order; beyond this equal texts may differ
 
 
@@ -91,7 +92,7 @@ class LexicalView:
 
     def _best(self, query: Any, k: int) -> list[tuple[int, float]]:  # noqa: ANN401 (tantivy has no types here)
         """Fetch until what ties with the last one wanted is there too, for Tantivy breaks ties its own way."""
-        fetch = k + 1
+        fetch = k + SLACK
         while True:
             hits = [(round(score, DECIMALS), address) for score, address in self._searcher.search(query, fetch).hits]
             if len(hits) < fetch or hits[-1][0] < hits[k - 1][0]:

@@ -32,9 +32,12 @@ class WordCounts:
         return cls(passages, dict(holding))
 
 
-def with_ties(search: Callable[[int], Ranking], reach: int) -> Ranking:
-    """Return the first `reach` of a search, and all that tie with the last of them: no cut decides between equals."""
-    k = reach + 1
+def with_ties(search: Callable[[int], Ranking], reach: int, beyond: int = 1) -> Ranking:
+    """Return the first `reach` of a search, and all that tie with the last of them: no cut decides between equals.
+
+    `beyond` as many are asked for at first: more spare a second search where equals are common.
+    """
+    k = reach + beyond
     while len(hits := search(k)) == k and hits[-1][1] == hits[reach - 1][1]:
         k *= 2
     return first_with_ties(hits, reach)

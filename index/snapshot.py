@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.derived import View
+from index.lexical import SLACK
 from index.manifest import Manifest
 from index.rankings import Rankings, WordCounts, with_ties
 from index.schema import DOCUMENT_COLUMNS, intact, stored_document, unpack_metadata
@@ -87,7 +88,7 @@ class Snapshot:
         allowed = self.allowed(filters)
         return Rankings(
             with_ties(lambda k: self.nearest(vector, k, allowed), reach),
-            with_ties(lambda k: self._view.lexical.search(question, k, allowed, counts), reach),
+            with_ties(lambda k: self._view.lexical.search(question, k, allowed, counts), reach, SLACK),
         )
 
     def nearest(
