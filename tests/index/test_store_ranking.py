@@ -1,5 +1,12 @@
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from store_samples import (
+    MANIFEST,
     NILE,
     encode,
     put,
@@ -9,6 +16,7 @@ from store_samples import (
 )
 
 import index.vector
+from index.store import Store
 from index.types import Field, Filters, Metadata, document_id_of
 
 
@@ -106,3 +114,14 @@ def test_where_nothing_of_a_large_base_is_left_or_allowed_the_rest_is_still_foun
     remove(store, "old")
     with store.snapshot() as snapshot:
         assert texts(snapshot, snapshot.nearest(NILE, 2)) == ["nile"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("ab/*?[!^]-\u00e9\U0001f600\n", min_size=1, max_size=6))
+def test_a_source_filter_is_what_fnmatch_says(pattern):
+    sources = ["a", "ab", "a/b", "b/a", "a\nb", "\u00e9", "\U0001f600", "[a]", "a!b", "^", "a-b", "*", "?b"]
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store", MANIFEST, create=True) as store:
+        write(store, **{source: ["nile"] for source in sources})
+        with store.snapshot() as snapshot:
+            expected = {document_id_of(source) for source in sources if fnmatchcase(source, pattern)}
+            assert snapshot.allowed(Filters(source=pattern)) == expected
