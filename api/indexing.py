@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.build import build_embedder, chunk_limits, manifest_for
+from api.embedding_progress import CountedEncoder
 from api.ingest_record import save_record
 from api.settings import Settings
 from index.errors import UsageError
@@ -73,7 +74,8 @@ def run_index(
     options = IngestOptions(
         chunk_limits(encoder), settings.max_file_mb * 2**20, settings.mark_boilerplate, request.audit or request.dry_run
     )
-    run = _Run(request, found, encoder, options, progress)
+    counted = CountedEncoder(encoder, progress)
+    run = _Run(request, found, counted, options, counted.progress)
     if request.dry_run and not exists:
         report = survey({}, found.files, encoder, options, progress)
     else:

@@ -27,7 +27,7 @@ _parameters: Any = faiss.SearchParameters  # faiss's stubs know none of their ke
 _inverted: Any = faiss.SearchParametersIVF
 SLACK = 16  # candidates fetched beyond k at first
 
-# First choices; `python -m benchmarks.scale` measures what they give (decision 0013).
+# `python -m benchmarks.scale` measures what they give (decision 0013).
 EXACT_LIMIT = 50_000  # rows; 77 MB to look through at dimension 384
 PROBES = 64  # lists read for a question; a filter reads more, as it leaves fewer rows in each
 _LISTS = 4  # lists = _LISTS * sqrt(rows): as many centroids to compare as rows to read, about

@@ -1,6 +1,7 @@
 """`pincite index` and `remove`: what becomes of every file, and of what was stored before."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from command_line import failed
 
 from api.cli.console import progress
+from api.indexing import IndexRequest, run_index
 from api.settings import Settings
 from index.ingest import remove
 from index.rebuild import rebuild
@@ -224,6 +226,18 @@ def test_a_file_whose_name_looks_like_markup_is_shown_as_it_is(monkeypatch, caps
     with progress("indexing") as step:
         step(0, 2, "notes[/old].txt")
         step(2, 2, "")
+
+
+def test_the_bar_tells_files_passages_and_their_rate(articles, tmp_path):
+    (articles / "second.txt").write_text("The Danube ends in Romania.")
+    told = []
+    request = IndexRequest((articles,))
+    report = run_index(request, Settings(store=tmp_path / "store"), print, lambda *step: told.append(step))
+    files = len(report.added)
+    assert files == len(list(articles.iterdir()))
+    assert [step[:2] for step in told] == [*((done, files) for done in range(files + 1)), (files, files)]
+    assert told[0][2] == report.added[0]
+    assert re.fullmatch(rf"{report.passages} passages, \d+/s  ", told[-1][2])
 
 
 def test_a_module_in_the_working_folder_is_not_ours(pincite, articles, tmp_path, monkeypatch):
