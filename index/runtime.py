@@ -23,6 +23,9 @@ from index.errors import ModelError
 AUTO = "auto"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
 _STEP = 16
+# The first inference of a process is alone. OpenVINO makes tables in it and lets go of the GIL meanwhile; another thread
+# that comes to need them waits with the GIL in its hands, and then both wait for ever.
+_beginning, _begun = threading.Lock(), threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,14 @@ class ConvertedModel:
         return results
 
     def _infer(self, encoding: Encoding) -> list[NDArray[np.float32]]:
+        if _begun.is_set():
+            return self._outputs(encoding)
+        with _beginning:
+            outputs = self._outputs(encoding)
+            _begun.set()
+        return outputs
+
+    def _outputs(self, encoding: Encoding) -> list[NDArray[np.float32]]:
         own = len(encoding.ids)
         shape = (1, -(-own // _STEP) * _STEP)
         arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}

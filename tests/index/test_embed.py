@@ -87,3 +87,27 @@ def test_what_answers_never_loads_torch():
 def test_a_precision_that_cannot_be_had_is_refused():
     with pytest.raises(ModelError, match="precision int4 cannot be had"):
         build_embedder(Settings.model_construct(**{**dict(Settings()), "precision": "int4"}))
+
+
+FIRST = """
+import sys, threading
+from api.build import build_embedder
+from api.settings import Settings
+embedder = build_embedder(Settings())
+sys.setswitchinterval(1e-6)
+over = threading.Event()
+def busy():
+    while not over.is_set():
+        open("/dev/null").close()
+others = [threading.Thread(target=busy) for _ in range(2)]
+for thread in others:
+    thread.start()
+print(len(embedder.encode_passages(["some words here"] * 8)))
+over.set()
+"""
+
+
+def test_the_first_texts_of_a_process_are_embedded_by_all_workers_while_other_threads_are_busy():
+    for _ in range(3):  # without a lock around the first, nine of ten such processes stood still for ever
+        done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True, timeout=120)
+        assert done.stdout == "8\n"
