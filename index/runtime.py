@@ -23,8 +23,8 @@ from index.errors import ModelError
 AUTO = "auto"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
 _STEP = 16
-# The first inference of a process is alone. OpenVINO makes tables in it and lets go of the GIL meanwhile; another thread
-# that comes to need them waits with the GIL in its hands, and then both wait for ever.
+# The first inference of a process is alone. OpenVINO makes tables in it and lets go of the GIL meanwhile; another
+# thread that comes to need them waits with the GIL in its hands, and then both wait for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
 
 
