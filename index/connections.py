@@ -66,6 +66,9 @@ def connect(file: Path) -> sqlite3.Connection:
         # What a call has reported as done survives a power cut.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+    except UnicodeDecodeError as error:  # SQLite's own message, which quotes the damaged schema
+        connection.close()
+        raise sqlite3.DatabaseError("malformed database schema") from error
     except BaseException:
         connection.close()
         raise

@@ -205,6 +205,15 @@ def test_one_flipped_bit_in_the_truth_changes_nothing_or_is_noticed(folder, tmp_
     is_noticed()
 
 
+def test_a_schema_that_is_no_text_any_more_is_refused_by_name(folder):
+    write(Store.open(folder, MANIFEST, create=True), a=["nile"])
+    data = (folder / "pincite.sqlite").read_bytes()
+    at = data.index(b"CREATE TABLE")
+    (folder / "pincite.sqlite").write_bytes(data[:at] + b"CRE\xcfTE" + data[at + 6 :])
+    with pytest.raises(StoreError, match=r"pincite\.sqlite: .*(backup|another --store)"):
+        Store.open(folder, MANIFEST)
+
+
 def differing(found, sound):
     """Return the names of the columns of documents in which two states of a store differ."""
     assert found[2:] == sound[2:]
