@@ -112,9 +112,9 @@ def print_report(report: "IngestReport", dry_run: bool = False) -> None:
     for key in ("rejected", "unsupported"):
         for item in getattr(report, key):
             note(f"{key}: {item.source}: {item.reason}")
-    for key in ("vanished", "left_out"):
+    for key in ("vanished", "left_out", "pruned"):
         for source in getattr(report, key):
-            note(f"{SAID.get(key, key)}: {source}")
+            note(f"{would if key == 'pruned' else ''}{SAID.get(key, key)}: {source}")
     for file in report.files:
         if dry_run and file.characters is not None:
             typer.echo(file_line(file))
@@ -124,8 +124,8 @@ def print_report(report: "IngestReport", dry_run: bool = False) -> None:
     changed = [f"{count(lengths[key], 'document')} {would}{key}" for key in CHANGED if lengths[key]]
     kept = [f"{lengths[key]} {key}" for key in KEPT if lengths[key]]
     typer.echo(", ".join([*changed, *kept]) or "nothing found")
-    passages = f"{report.passages:,} passages, {report.embedded:,} embedded"
-    typer.echo(passages if not dry_run else f"{report.passages:,} passages would be made")
+    passages = count(report.passages, "passage")
+    typer.echo(f"{passages} would be made" if dry_run else f"{passages}, {report.embedded:,} embedded")
     for warning in report.warnings:
         note(f"warning: {warning}")
     if report.vanished:

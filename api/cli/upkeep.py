@@ -66,8 +66,10 @@ def doctor(
         print_json({"problems": [asdict(problem) for problem in problems]})
     else:
         for problem in problems:
-            typer.echo(f"{problem.where}: {problem.what}; {problem.repair}")
-        note(f"{count(len(problems), 'problem')} found" if problems else "all is well")
+            told = problem.what if problem.repair in problem.what else f"{problem.what}; {problem.repair}"
+            typer.echo(f"{problem.where}: {told}")
+        well = "the indexes were made again; all is well" if repair else "all is well"
+        note(f"{count(len(problems), 'problem')} found" if problems else well)
     if problems:
         raise typer.Exit(CHECK_FAILED)
 

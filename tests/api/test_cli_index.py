@@ -82,7 +82,8 @@ def test_a_vanished_file_is_reported_and_pruned_only_when_asked(pincite, article
     assert (code, "vanished: nile.txt" in err) == (0, True)
     ask = ("ask", "Where does the Nile end?", "--min-confidence", "0", "--json")
     assert json.loads(pincite(*ask)[1])["citations"][0]["source"] == "nile.txt"
-    pincite("index", "articles", "--prune")
+    assert "would be pruned: nile.txt\n" in pincite("index", "articles", "--prune", "--dry-run")[2]
+    assert "pruned: nile.txt\n" in pincite("index", "articles", "--prune")[2]
     reply = json.loads(pincite(*ask)[1])
     assert {p["source"] for p in reply["passages"]} == {"bread.md"}
 

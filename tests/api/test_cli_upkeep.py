@@ -34,8 +34,9 @@ def test_doctor_names_a_damaged_index_with_exit_code_1_and_repairs_it_with_0(pin
     code, out, _ = pincite("doctor", "--store", str(folder))
     assert (code, out.count("\n")) == (1, 1)
     assert out.startswith("lexical: ")
-    assert out.endswith("; pincite doctor --repair\n")
-    assert pincite("doctor", "--repair", "--store", str(folder)) == (0, "", "all is well\n")
+    assert out.count("pincite doctor --repair") == 1
+    said = "the indexes were made again; all is well\n"
+    assert pincite("doctor", "--repair", "--store", str(folder)) == (0, "", said)
     assert sorted(f.name for f in folder.iterdir() if "vectors" in f.name or "partial" in f.name) == ["vectors-1.faiss"]
 
 
