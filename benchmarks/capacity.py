@@ -18,20 +18,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.cluster import cores
 from benchmarks.cluster_costs import Bench, check, of_cluster
-from benchmarks.compare import spaced
 from benchmarks.costs import load, of_indexing, of_questions, of_shards, read_store, save
 from benchmarks.planning import SIZES, Costs, Machine, check_table, plan, plans_table
 from benchmarks.rounds import tell
 from benchmarks.scale import grow
+from index.runtime import cores
 from index.store import Store
+from rag.evaluate import evenly_spaced
 from rag.gold import load_gold
 
 
 def measure(given: argparse.Namespace, scratch: Path) -> tuple[Costs, Bench]:
     """Return what all parts cost here, and what the check is made with."""
-    asked = [one.question for one in spaced(load_gold(given.gold), given.questions)]
+    asked = [one.question for one in evenly_spaced(load_gold(given.gold), given.questions)]
     bench = Bench(scratch / "store", given.corpus, asked, given.seconds, scratch)
     tell("indexing")
     indexing = of_indexing(given.corpus, scratch / "indexed", cores())

@@ -31,12 +31,13 @@ from api.cluster.connection import LOCAL, connected
 from api.cluster.serving import APP, ClusterOptions, application
 from api.settings import load_settings
 from benchmarks import machine
-from benchmarks.compare import spaced
 from benchmarks.own_service import own_service
 from benchmarks.rounds import tell
 from benchmarks.shards import answers_only, spread
 from benchmarks.sidebyside import Measure, figures_table, percentile
+from index.runtime import cores
 from index.store import Store
+from rag.evaluate import evenly_spaced
 from rag.gold import load_gold
 
 from ray import serve  # isort: skip (after api.cluster, which tells it to send nothing)
@@ -154,11 +155,6 @@ def wait_until_ready(url: str) -> None:
     raise TimeoutError(f"{url} does not become ready; the logs of Ray say why")
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 @contextlib.contextmanager
 def on_ray(folder: Path, readers: int) -> Iterator[str]:
     """Serve a store in shards with the real models, on a cluster of this machine's; the readers share the cores."""
@@ -239,7 +235,7 @@ def main() -> None:
     given = parser.parse_args()
     # A client that asks question after question is what the bound on requests is there against.
     os.environ["PINCITE_RATE_PER_MINUTE"] = "0"
-    questions = [one.question for one in spaced(load_gold(given.gold), given.questions)]
+    questions = [one.question for one in evenly_spaced(load_gold(given.gold), given.questions)]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "shards"
         with Store.open(given.store) as store:

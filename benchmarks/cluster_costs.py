@@ -15,13 +15,14 @@ from api.cluster.serving import APP, EMBEDDER, READER, SHARD, ShardReplica
 from api.cluster.shards import STATE
 from api.indexing import IndexRequest
 from api.settings import load_settings
-from benchmarks.cluster import CLIENTS, WAIT, Client, Seen, asked, cores, on_ray, replies, seen_by
+from benchmarks.cluster import CLIENTS, WAIT, Client, Seen, asked, on_ray, replies, seen_by
 from benchmarks.costs import disk_mb
 from benchmarks.own_service import resident_mib
 from benchmarks.planning import Compared, Corpus, Costs, alone_ms, build_s, per_second, shards_mb
 from benchmarks.rounds import tell
 from benchmarks.shards import spread
 from index.ingest import IngestReport
+from index.runtime import cores
 from index.shards import shard_folder
 from index.store import Store
 

@@ -37,6 +37,7 @@ from benchmarks.sidebyside import MEASURES, figures_table, quality_table, ratios
 from index.errors import PinciteError
 from index.models import default_embedder_folder
 from index.store import Store
+from rag.evaluate import evenly_spaced
 from rag.gold import GoldQuestion, load_gold
 
 SYSTEMS: Mapping[str, Entry] = {
@@ -48,12 +49,6 @@ SYSTEMS: Mapping[str, Entry] = {
     "plain": Entry("benchmarks.rivals.plain", "plain"),
 }
 OURS = ("pincite", "pincite-http")
-
-
-def spaced(questions: Sequence[GoldQuestion], count: int) -> list[GoldQuestion]:
-    """Return `count` questions, evenly spaced; all where there are not more."""
-    total = len(questions)
-    return [questions[number * total // count] for number in range(count)] if count < total else list(questions)
 
 
 def contenders(names: Sequence[str], envs: Path) -> list[Contender]:
@@ -137,7 +132,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and print the tables."""
     given = _arguments()
-    questions = spaced(load_gold(given.gold), given.questions)
+    questions = evenly_spaced(load_gold(given.gold), given.questions)
     with _folder(given.scratch) as scratch:
         try:
             systems = contenders(given.systems, given.envs)

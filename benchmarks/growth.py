@@ -35,7 +35,6 @@ import httpx2
 from api.build import prepare_models
 from api.settings import load_settings
 from benchmarks import machine, plots
-from benchmarks.compare import spaced
 from benchmarks.exponents import FEWEST, Curve, Growth, growth, over_passages, table
 from benchmarks.own_service import own_service, resident_mib, watched
 from benchmarks.rivals.pincite import Pincite
@@ -45,6 +44,7 @@ from index.errors import PinciteError
 from index.models import default_embedder_folder
 from index.store import Store
 from rag.answer import TOP_K
+from rag.evaluate import evenly_spaced
 from rag.gold import load_gold
 from rag.types import MAX_QUESTION
 
@@ -183,7 +183,7 @@ def of_scale(file: Path) -> list[Growth]:
 def _measured(given: argparse.Namespace) -> tuple[str, list[Growth]]:
     """Return what was measured, in words, and all curves with what was fitted to them."""
     found = of_scale(given.scale)  # before anything is measured: what is wrong with it is known in no time
-    questions = [one.question for one in spaced(load_gold(given.gold), given.questions)]
+    questions = [one.question for one in evenly_spaced(load_gold(given.gold), given.questions)]
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(given.top_k, given.words, given.clients)
         passages, curves = measure(given.corpus, questions, plan, Path(folder))

@@ -25,13 +25,13 @@ from index.files import find_files
 from index.ingest import IngestOptions, ingest
 from index.store import Store
 from index.types import Document
+from rag.evaluate import evenly_spaced
 
 
 def write_articles(documents: Iterable[Document], count: int, folder: Path) -> int:
     """Write up to `count` documents of different texts, evenly spaced; return how many they are."""
     different = list({document.text: document for document in documents if document.text.strip()}.values())
-    total = len(different)
-    chosen = different if total <= count else [different[number * total // count] for number in range(count)]
+    chosen = evenly_spaced(different, count)
     for number, document in enumerate(chosen):
         title = document.metadata.title
         lines = [title.value, ""] if title else []

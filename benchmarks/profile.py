@@ -27,13 +27,13 @@ import torch
 from api.build import DEFAULT_READER
 from api.schemas import AskReply
 from benchmarks import machine
-from benchmarks.compare import spaced
 from benchmarks.rivals.pincite import Pincite
 from benchmarks.rivals.protocol import DEPTH, Job
 from benchmarks.rivals.service import PinciteService
 from benchmarks.stopwatch import Args, Point, Stopwatch, reading_in_turn
 from index.models import default_embedder_folder
 from rag.answer import Answerer
+from rag.evaluate import evenly_spaced
 from rag.gold import load_gold
 
 PEAK_SIZE, PEAK_SECONDS = 2048, 1.5
@@ -213,7 +213,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _profile(given: argparse.Namespace, into: Path, show: Callable[[str], None]) -> None:
-    questions = [one.question for one in spaced(load_gold(given.gold), given.questions)]
+    questions = [one.question for one in evenly_spaced(load_gold(given.gold), given.questions)]
     indexing, asking, ours = Inference(), Inference(), Pincite()
     ours.load(default_embedder_folder(), DEFAULT_READER)
     indexed = of_indexing(given.corpus, into, indexing)

@@ -66,7 +66,7 @@ class ConvertedModel:
         """Load the model; `threads` 0 is a worker for every core. ModelError for a precision that cannot be had."""
         self.card = ModelCard.load(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        workers = threads or _cores()
+        workers = threads or cores()
         core = openvino.Core()
         self.precision = _precision(self.card.precision, precision)
         options: dict[str, Any] = {
@@ -125,7 +125,7 @@ class ConvertedModel:
         return request
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use; systems that cannot say so give all."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rag import metrics
 from rag.answer import BATCH
@@ -15,6 +15,8 @@ from rag.metrics import Metric
 from rag.read import Piece
 from rag.reread import Files, Reread
 from rag.types import Answer, Asked, FoundPassage
+
+T = TypeVar("T")
 
 TIMED = 100  # the most questions that are asked alone for the latency
 _CONFIDENCE_DIGITS = 4  # as reported, so that noise below them cannot reorder the risk-coverage curve
@@ -108,7 +110,7 @@ def evaluate(
         raise ValueError("no question to evaluate with")
     records = [] if records is None else records
     numbers = [_numbers(record) for record in records]
-    timed = _evenly_spaced(gold, TIMED)
+    timed = evenly_spaced(gold, TIMED)
     tell, total = progress or _untold, len(gold) + len(timed)
     if numbers:
         tell(len(numbers), total)
@@ -135,9 +137,10 @@ def _numbers(record: Record) -> _Numbers:
     return _Numbers(record["measures"], record["row"]["confidence"], record["right"])
 
 
-def _evenly_spaced(gold: Sequence[GoldQuestion], most: int) -> list[GoldQuestion]:
-    count = min(most, len(gold))
-    return [gold[number * len(gold) // count] for number in range(count)]
+def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
+    """Return `most` of the items, evenly spaced and in order; all where there are not more."""
+    count = min(most, len(items))
+    return [items[number * len(items) // count] for number in range(count)]
 
 
 def _judged(answerer: Asks, sources: Sources, gold: Sequence[GoldQuestion], top_k: int) -> Iterator[Record]:

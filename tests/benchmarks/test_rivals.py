@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import SYSTEMS, contenders, spaced
+from benchmarks.compare import SYSTEMS, contenders
 from benchmarks.rivals.environments import LISTS
 from benchmarks.rivals.protocol import Text, Worker, WorkerFailed, handle, read_passages, write_passages
 from benchmarks.rounds import Bench, Contender, measure
 from benchmarks.sidebyside import MEASURES
+from rag.evaluate import evenly_spaced
 from rag.gold import GoldQuestion
 
 ECHO = [sys.executable, str(Path(__file__).parent / "echo.py")]
@@ -96,8 +97,8 @@ def test_a_run_asks_each_question_of_each_system_once_and_has_every_figure_of_ev
 
 def test_questions_are_spaced_evenly_over_the_whole_gold_set():
     asked = [question(number, "?") for number in range(7)]
-    assert [one.id for one in spaced(asked, 3)] == ["0", "2", "4"]  # 0 * 7 // 3, 1 * 7 // 3, 2 * 7 // 3
-    assert spaced(asked, 7) == spaced(asked, 8) == asked
+    assert [one.id for one in evenly_spaced(asked, 3)] == ["0", "2", "4"]  # 0 * 7 // 3, 1 * 7 // 3, 2 * 7 // 3
+    assert evenly_spaced(asked, 7) == evenly_spaced(asked, 8) == asked
 
 
 def test_a_system_without_the_one_whose_index_it_opens_is_refused(tmp_path):
