@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from rag.compare import Report, Row, candidate_right, flat, verdict
 from rag.evaluate import stages
 from rag.judge import RIGHT_F1
 
-HERE = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 AROUND = 32  # characters of a citation's prefix and suffix, where the text has so many
 STAGES = {
     "ok": ("right", "answered right, or rightly not answered"),
@@ -71,7 +71,12 @@ class Lost:
 
 def palette() -> str:
     """Return the style sheet of colours and type that all our pages share."""
-    return (HERE / "shared" / "palette.css").read_text("utf-8")
+    return (TEMPLATES / "shared" / "palette.css").read_text("utf-8")
+
+
+def style() -> str:
+    """Return the style sheet of a report and of its sections."""
+    return palette() + (TEMPLATES / "report.css").read_text("utf-8")
 
 
 def render_report(report: Report) -> str:
@@ -79,27 +84,52 @@ def render_report(report: Report) -> str:
 
     Everything that the report says is escaped. The same report gives the same bytes.
     """
+    script = (TEMPLATES / "report.js").read_text("utf-8")
+    context: dict[str, object] = {
+        "paged": False,
+        "style": style(),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    for values in _values(report).values():
+        context |= values()
+    return _environment().get_template("report.html").render(context)
+
+
+def render_sections(report: Report, names: Iterable[str], most_tags: int) -> dict[str, str]:
+    """Return sections of `render_report` by name, for a page that needs no script and lists the questions itself.
+
+    A name is that of a template in `templates/report`; a section that has nothing to say is left out. Links to the
+    questions that ended as `STAGE` lead to `?outcome=STAGE#questions`, a comparison does not list what changed, and
+    of the tags only the `most_tags` most frequent are measured. `style` goes with them.
+    """
+    values, template = _values(report, most_tags), _environment().get_template
+    drawn = {name: template(f"report/{name}.html").render(values[name](), paged=True) for name in names}
+    return {name: html for name, html in drawn.items() if html}
+
+
+def _values(report: Report, most_tags: int | None = None) -> dict[str, Callable[[], dict[str, object]]]:
+    """Return, by section, what works out the values that its template is filled with."""
     rows = report["questions"]
-    script = (HERE / "report.js").read_text("utf-8")
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            settings=flat(report["run"]),
-            total=len(rows),
-            blame=blame(report),
-            groups=_grouped(report["metrics"]),
-            plots=_plots(rows),
-            slices=slices(rows),
-            questions=rows,
-            comparison=report.get("comparison"),
-            has_gold=any(row.get("gold_answers") for row in rows),
-            tags=sorted({tag for row in rows for tag in row["tags"]}),
-            style=palette() + (HERE / "report.css").read_text("utf-8"),
-            script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
-    )
+    return {
+        "blame": lambda: {"total": len(rows), "lost": [one for one in blame(report) if one.stage != "ok"]},
+        "comparison": lambda: {"comparison": report.get("comparison")},
+        "measures": lambda: {"groups": _grouped(report["metrics"])},
+        "confidence": lambda: {"plots": _plots(rows)},
+        "slices": lambda: {"slices": slices(rows, most_tags)},
+        "questions": lambda: {
+            "questions": rows,
+            "stages": [stage for stage, _ in stages(report)],
+            "tags": sorted({tag for row in rows for tag in row["tags"]}),
+            "has_gold": has_gold(rows),
+        },
+        "run": lambda: {"settings": flat(report["run"])},
+    }
+
+
+def has_gold(rows: Iterable[Row]) -> bool:
+    """Tell whether any of the questions comes with an answer to compare with."""
+    return any(row.get("gold_answers") for row in rows)
 
 
 def blame(report: Report) -> list[Lost]:
@@ -113,10 +143,10 @@ def _lost(stage: str, rows: Sequence[Row]) -> Lost:
     return Lost(stage, len(rows), len(known), sum(f1 >= RIGHT_F1 for f1 in known))
 
 
-def slices(rows: Sequence[Row]) -> list[tuple[str, metrics.Metric]]:
+def slices(rows: Sequence[Row], most_tags: int | None = None) -> list[tuple[str, metrics.Metric]]:
     """Return overall F1 of the answerable questions, of the unanswerable ones, and by tag, the most frequent first.
 
-    A slice without a question that has a score is left out.
+    A slice without a question that has a score is left out; `most_tags` is how many tags there are at most.
     """
     scored = [row for row in rows if row["f1"] is not None]
     named = {"answerable": [row for row in scored if row["answerable"]]}
@@ -126,7 +156,7 @@ def slices(rows: Sequence[Row]) -> list[tuple[str, metrics.Metric]]:
         for tag in dict.fromkeys(row["tags"]):
             tagged.setdefault(tag, []).append(row)
     by_tag = sorted(tagged.items(), key=lambda item: (-len(item[1]), item[0]))
-    every = [*named.items(), *((f"#{tag}", members) for tag, members in by_tag)]
+    every = [*named.items(), *((f"#{tag}", members) for tag, members in by_tag[:most_tags])]
     return [(name, metrics.estimate([row["f1"] for row in members])) for name, members in every if members]
 
 
@@ -159,7 +189,7 @@ def _meaning(name: str) -> tuple[str, str]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

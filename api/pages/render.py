@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from api.citation_forms import read_path
 from api.words import count, done_without
+from rag.report import AROUND, STAGES, TEMPLATES
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -58,14 +59,14 @@ def milliseconds(spent: float) -> str:
 
 
 _ENVIRONMENT = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
+    loader=FileSystemLoader([HERE / "templates", TEMPLATES]),  # a question looks as it does in a report
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _ENVIRONMENT.globals["signed_in"] = False  # for pages that are shown to anyone
-_ENVIRONMENT.globals["read_path"] = read_path
+_ENVIRONMENT.globals |= {"read_path": read_path, "STAGES": STAGES, "AROUND": AROUND}
 _ENVIRONMENT.filters |= {
     "exact": exact,
     "percent": percent,

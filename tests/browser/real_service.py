@@ -1,13 +1,16 @@
 """A running service over the seeds' articles and one that attacks, read by the tests' small models."""
 
+import json
 import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from fakes import WINDOW, NameReader, WordEncoder, answerer_over, new_store
 from library import ATTACK
 from served import served
+from waiting import wait_for
 
 from api.app import create_app
 from api.keys import new_key
@@ -54,3 +57,18 @@ def serving(folder, with_keys=False):
         app = create_app(answerer_over(store, reader=reader), keys=keys if with_keys else None)
         with served(app) as address:
             yield Service(address, store, reader, *given)
+
+
+def evaluated(address):
+    """Have a service evaluate the seeds' gold set; return the id of the run."""
+    gold = (ROOT / "seeds" / "gold.jsonl").read_bytes()
+    runs = f"{address}/v1/evaluations"
+    with urlopen(Request(runs, gold, {"content-type": "application/x-ndjson"})) as reply:
+        run = json.load(reply)["id"]
+
+    def done():
+        with urlopen(f"{runs}/{run}") as reply:
+            return json.load(reply)["status"] == "done"
+
+    wait_for(done)
+    return run

@@ -7,7 +7,7 @@ import pytest
 from addresses import ADDRESSES, ASKED, ATTACKER, LUKIN, NOT_THERE, SET_UP
 from fakes import WINDOW, WordEncoder, answerer_over, new_store
 from library import ATTACK
-from real_service import ROOT, serving
+from real_service import ROOT, evaluated, serving
 from served import served
 from waiting import wait_for
 
@@ -241,6 +241,30 @@ def test_judged_answers_become_a_gold_set_that_can_be_evaluated_and_compared(own
     page.go_back()
     page.get_by_role("button", name="Compare").click()
     page.get_by_text("No difference.").wait_for()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_the_questions_of_a_report_are_paged_narrowed_and_followed_by_keyboard(own, open_page, scripts):
+    page = open_page(f"{own.address}/evaluations/{evaluated(own.address)}", scripts)
+    page.get_by_role("link", name="Page 5").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("101 to 108 of 108 questions").wait_for()
+    assert page.url.endswith("?page=5#questions")
+    page.get_by_role("searchbox", name="Search").fill("anti-terrorist structure")
+    page.get_by_label("Outcome").select_option("wrong")
+    page.get_by_role("searchbox", name="Search").press("Enter")
+    page.get_by_text("found among 108 questions.").wait_for()
+    assert "?q=anti-terrorist+structure&outcome=wrong&tag=#questions" in page.url
+    assert page.get_by_role("searchbox", name="Search").input_value() == "anti-terrorist structure"
+    place = page.locator(".where a").first
+    said = page.locator("blockquote mark").first.inner_text()
+    place.focus()
+    page.keyboard.press("Enter")
+    page.locator("#cited").wait_for()
+    assert highlighted(page) == said
+    page.go_back()
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_text("1 to 25 of 108 questions").wait_for()
 
 
 def test_a_gold_set_is_sent_and_a_malformed_one_refused_with_its_line(own, open_page):

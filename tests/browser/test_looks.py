@@ -1,12 +1,14 @@
 """How every page looks in a real browser: it fits, weighs little, keeps still, and hides nothing from anyone."""
 
 import pytest
-from addresses import ADDRESSES, ASKED
+from addresses import ADDRESSES, ASKED, LUKIN
 from fakes import answerer_over
+from real_service import evaluated, serving
 from served import served
 
 from api.app import create_app
 from api.service_store import ServiceStore
+from index.originals import remove_document
 
 
 def faults(page):
@@ -78,3 +80,35 @@ def test_runs_reports_and_judged_answers_fit_their_window_too(own, open_page, sc
     page = open_page(own.address, width=width, scheme=scheme)
     for address in evaluated_twice(own, page):
         assert_calm(page, address, width)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A service that ran the seeds' 108 questions twice, and in between lost an article; addresses of all the pages."""
+    with serving(tmp_path_factory.mktemp("runs")) as service:
+        before = evaluated(service.address)
+        remove_document(service.store, LUKIN)
+        after = evaluated(service.address)
+        compared = f"{service.address}/evaluations/compare?run={after}&baseline={before}&different=true"
+        run = f"{service.address}/evaluations/{before}"
+        yield [*(f"{run}?page={page}" for page in range(1, 6)), f"{run}?outcome=wrong", f"{run}?q=nothing", compared]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280), ("dark", 1600)])
+def test_every_page_of_a_report_of_108_questions_fits_and_is_light_in_weight(runs, open_page, scheme, width):
+    page = open_page(runs[0], width=width, scheme=scheme)
+    listed = []
+    for address in runs:
+        assert_calm(page, address, width)
+        if "page=" in address:
+            listed += page.locator("#table .id code").all_inner_texts()
+    assert listed == [f"q{number:03}" for number in range(1, 109)]
+    assert page.locator("#table tbody tr").count() == 25  # of the comparison
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_the_accessibility_checker_finds_nothing_on_any_page_of_a_report(runs, open_page, axe, scheme, width):
+    page = open_page(runs[0], width=width, scheme=scheme, init=axe)
+    for address in runs:
+        page.goto(address)
+        assert (address, faults(page)) == (address, [])

@@ -11,7 +11,7 @@ from report_rows import report, row, unanswerable, withheld, wrong
 from rag.compare import Baseline, compare
 from rag.metrics import ece
 from rag.plots import reliability_bins, reliability_diagram, risk_and_coverage
-from rag.report import blame, p_value, render_report, share, signed, slices
+from rag.report import blame, p_value, render_report, render_sections, share, signed, slices
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -187,6 +187,40 @@ def test_slices_are_by_answerability_and_by_tag_the_most_frequent_first():
         ("#x", 1.0, 1),
         ("#z", 1.0, 1),
     ]
+
+
+def test_sections_are_those_of_the_whole_report_in_the_order_asked_for():
+    whole = report(row("a", tags=["x"]), row("b"))
+    names = ("run", "slices", "measures", "confidence")
+    sections = render_sections(whole, names, most_tags=1)
+    assert tuple(sections) == names
+    assert all(section in render_report(whole) for section in sections.values())
+
+
+def test_a_section_that_has_nothing_to_say_is_left_out():
+    unscored = report(row("a"))
+    unscored["questions"] = [row("a", None)]
+    assert render_sections(unscored, ("blame", "comparison", "confidence", "slices"), most_tags=1) == {}
+
+
+def test_sections_lead_to_an_address_of_the_lost_questions_and_need_no_script():
+    blamed = Page(render_sections(report(wrong("a"), row("b", stage='?&"#')), ["blame"], most_tags=1)["blame"])
+    assert blamed.all("a") == [{"href": "?outcome=%3F%26%22%23#questions"}, {"href": "?outcome=missed#questions"}]
+
+
+def test_a_section_counts_what_changed_and_does_not_list_it():
+    now, before = report(row("a"), wrong("b")), report(wrong("a"), row("b"))
+    now["comparison"] = compare(now, Baseline("x", before))
+    changed = Page(render_sections(now, ["comparison"], most_tags=1)["comparison"])
+    assert "1 won, 1 lost" in changed.said("p")
+    assert (changed.all("details"), changed.all("ul")) == ([], [])
+
+
+def test_of_many_tags_the_most_frequent_are_measured():
+    rows = [row("a", tags=["x", "y"]), row("b", tags=["y", "z"]), row("c", tags=["y", "z"])]
+    assert [name for name, _ in slices(rows, 2)] == ["answerable", "#y", "#z"]
+    seen = Page(render_sections(report(*rows), ["slices"], most_tags=1)["slices"])
+    assert seen.said("th") == "answerable#y"
 
 
 def test_the_same_report_gives_the_same_bytes():
