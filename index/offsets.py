@@ -11,6 +11,9 @@ from index.sentences import sentence_bounds
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _WORD_BREAK = regex.compile(r"\b", flags=regex.WORD)  # WORD: the default word boundaries of UAX #29
 _CLUSTER = regex.compile(r"\X")
+# Whatever stands around them, a word begins or ends here. Most answers need no more, and UAX #29 takes its time.
+_BEGINS = re.compile(r"(?<=[ \n(\"])[A-Za-z0-9]")
+_ENDS = re.compile(r"(?<=[A-Za-z0-9])(?:[ \n]|[.,;:!?)\"](?:[ \n]|\Z))")
 
 # Boundaries are judged in aligned blocks, each seen with a margin on both sides, so that the verdict on a position
 # depends on the text alone and never on where the search began.
@@ -119,6 +122,8 @@ def _settle(step: Callable[[int], int], at: int) -> int:
 
 
 def _leftward(text: str, at: int, lo: int) -> int:
+    if at == lo or _BEGINS.match(text, at):
+        return at
     nearest = max(lo, at - _REACH)
     words, clusters = _boundaries(text, nearest, at)
     if nearest == lo:  # the passage begins here: its edge counts as a word's
@@ -127,6 +132,8 @@ def _leftward(text: str, at: int, lo: int) -> int:
 
 
 def _rightward(text: str, at: int, hi: int) -> int:
+    if at == hi or _ENDS.match(text, at):
+        return at
     nearest = min(hi, at + _REACH)
     words, clusters = _boundaries(text, at, nearest)
     if nearest == hi:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,23 +122,23 @@ def best_span(
     widened to whole words. Returns None if no piece that has a place in the document lies in this window.
     """
     piece_of = _piece_of_token(window, pieces)
-    length = len(piece_of)
-    best: tuple[float, int, int] | None = None
-    for extra in range(min(MAX_ANSWER_TOKENS, length)):
-        legal = (piece_of[: length - extra] >= 0) & (piece_of[: length - extra] == piece_of[extra:])
-        if not legal.any():
-            continue
-        scores = np.where(legal, starts[: length - extra] + ends[extra:length], -np.inf)
-        first = int(np.argmax(scores))
-        best = min(best or (np.inf, 0, 0), (-float(scores[first]), first, extra))
-    if best is None:
+    legal = (piece_of[:, None] >= 0) & (_ahead(piece_of, -1) == piece_of[:, None])
+    if not legal.any():
         return None
-    first, last = best[1], best[1] + best[2]
+    scores = np.where(legal, starts[:, None] + _ahead(ends, -np.inf), -np.inf)
+    first, extra = divmod(int(scores.argmax()), MAX_ANSWER_TOKENS)  # of equals: the earlier, then the shorter
+    last = first + extra
     number = int(piece_of[first])
     begin, text = sum(len(piece.text) for piece in pieces[:number]), pieces[number].text
     start, end = window.offsets[first][0] - begin, window.offsets[last][1] - begin
     start, end = widen(text, start, end, 0, len(text))
-    return Span(number, start, end, text[start:end], -best[0] - float(starts[0] + ends[0]))
+    return Span(number, start, end, text[start:end], float(scores[first, extra]) - float(starts[0] + ends[0]))
+
+
+def _ahead(values: NDArray[Any], beyond: float) -> NDArray[Any]:
+    """Return shape (n, MAX_ANSWER_TOKENS): row i, column k is values[i + k], or `beyond` past the end."""
+    padded = np.concatenate([values, np.full(MAX_ANSWER_TOKENS - 1, beyond, values.dtype)])
+    return np.lib.stride_tricks.sliding_window_view(padded, MAX_ANSWER_TOKENS)
 
 
 def _piece_of_token(window: Encoding, pieces: Sequence[Piece]) -> NDArray[np.int64]:

@@ -1,4 +1,5 @@
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,15 @@ def test_a_span_never_grows_beyond_its_bounds():
 
 def test_a_giant_word_is_left_as_it_is_without_reading_it_all():
     assert widen("x" * 5_000_000, 2_000_000, 2_000_001, 0, 5_000_000) == (2_000_000, 2_000_001)
+
+
+@given(st.text("ab1 \n.,;:!?()\"'_-\u0301\u200d\u05d0é", max_size=40), st.data())
+def test_a_span_grows_to_the_nearest_boundaries_of_uax_29(text, data):
+    start, end = sorted(data.draw(st.integers(0, len(text))) for _ in range(2))
+    clusters = {found.start() for found in regex.finditer(r"\X", text)}
+    words = {found.start() for found in regex.finditer(r"\b", text, flags=regex.WORD)} & clusters | {0, len(text)}
+    nearest = max(at for at in words if at <= start), min(at for at in words if at >= end)
+    assert widen(text, start, end, 0, len(text)) == nearest
 
 
 @given(ODD, st.data())
