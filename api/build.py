@@ -9,7 +9,8 @@ from api.settings import Settings, load_settings
 from index.chunk import RULES, ChunkLimits
 from index.embed import Embedder
 from index.manifest import NO_MARKS, Manifest
-from index.models import converted, find_embedder, find_reader
+from index.models import EMBEDDER_SHA256, ModelFiles, converted, find_embedder, find_reader, quantised
+from index.runtime import AUTO, INT8, has_bf16
 from index.shards import ShardedStore, shard_count
 from index.store import Store
 from index.types import Encoder
@@ -19,7 +20,7 @@ from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
 DEFAULT_READER_SHA256 = "98bc8ec1fc998a47ada40e825107de729ce0a834b4a3d28293e2e7f8acd29e9a"
-CALIBRATION = "calibration.json"
+CALIBRATION, CALIBRATIONS = "calibration.json", "calibration*.json"
 Notify = Callable[[str], None]
 
 log = logging.getLogger("pincite")
@@ -49,15 +50,26 @@ def prepare_models(settings: Settings, notify: Notify) -> list[PreparedModel]:
 def build_embedder(settings: Settings, notify: Notify = log.info) -> Embedder:
     """Return the embedder, prepared for this machine if this is its first use."""
     files = find_embedder(settings.embedder)
-    folder = converted(files, "embedder", settings.cache / "models", notify)
-    return Embedder(files, folder, settings.threads, settings.precision)
+    precision = _precision(files, settings)
+    return Embedder(files, _prepared(files, "embedder", precision, settings, notify), settings.threads, precision)
 
 
 def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
     """Return the reader, prepared for this machine if this is its first use."""
     files = find_reader(settings.reader, DEFAULT_READER, DEFAULT_READER_SHA256)
-    folder = converted(files, "reader", settings.cache / "models", notify)
-    return Reader(files, folder, settings.threads, settings.precision)
+    precision = _precision(files, settings)
+    return Reader(files, _prepared(files, "reader", precision, settings, notify), settings.threads, precision)
+
+
+def _precision(files: ModelFiles, settings: Settings) -> str:
+    """Return what a model is to run in: int8 by itself only where its loss was measured."""
+    measured = files.sha256 in {EMBEDDER_SHA256, DEFAULT_READER_SHA256}
+    return INT8 if settings.precision == AUTO and measured and has_bf16() else settings.precision
+
+
+def _prepared(files: ModelFiles, kind: str, precision: str, settings: Settings, notify: Notify) -> Path:
+    prepare = quantised if precision == INT8 else converted
+    return prepare(files, kind, settings.cache / "models", notify)
 
 
 def chunk_limits(encoder: Encoder) -> ChunkLimits:
@@ -72,11 +84,12 @@ def manifest_for(encoder: Encoder, mark_boilerplate: bool = True) -> Manifest:
 
 
 def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibration:
-    """Return the calibration that was fitted with these parts: the store's own, else that beside the default reader.
+    """Return the calibration that was fitted with these parts: the store's own, else one beside the default reader.
 
-    Where none fits, the store's is better than none; the answers say that it does not fit.
+    That has one for each kind of precision. Where none fits, the store's is better than none; the answers say that it
+    does not fit.
     """
-    paths = (settings.store / CALIBRATION, DEFAULT_READER / CALIBRATION)
+    paths = (settings.store / CALIBRATION, *sorted(DEFAULT_READER.glob(CALIBRATIONS)))
     calibrations = [Calibration.load(path) for path in paths if path.is_file()]
     fitting = [one for one in calibrations if one.fingerprint == fingerprint]
     same_reader = [one for one in calibrations if one.fingerprint and one.fingerprint.reader == fingerprint.reader]

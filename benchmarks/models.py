@@ -3,15 +3,13 @@
     python -m benchmarks.models squad2_dev_half.jsonl.xz --questions 600
 
 Speed is compared with torch in fp32: sentence-transformers for the embedder, transformers for the reader (which reads
-the first 512 tokens of a text only). Loss is compared with the first of ours, fp32. int8 (static, by nncf) is measured
-where nncf is installed.
+the first 512 tokens of a text only). Loss is compared with the first of ours, fp32. What the embedder's precision costs
+in retrieval is told by `benchmarks.retrieval`, run with PINCITE_PRECISION=fp32 and with another, and `--baseline`.
 """
 
 import argparse
-import importlib.util
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,13 +20,13 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from api.build import DEFAULT_READER, DEFAULT_READER_SHA256
-from api.settings import load_settings
+from api.build import DEFAULT_READER, DEFAULT_READER_SHA256, build_embedder, build_reader
+from api.settings import Precision, Settings
 from benchmarks import reference
-from index.embed import Embedder
-from index.models import DEFAULT_EMBEDDER, ModelFiles, converted, find_embedder, find_reader
+from index.models import DEFAULT_EMBEDDER, find_embedder, find_reader
+from index.runtime import has_bf16
 from rag.metrics import Metric, estimate, f1
-from rag.read import Piece, Reader, Span
+from rag.read import Piece, Span
 from training.data import Example, read_file
 
 ROUNDS, PASSAGES, AT_ONCE = 5, 128, 10
@@ -114,32 +112,21 @@ def _signed(gain: Metric) -> str:
     return f"{gain['value']:+.2f} [{gain['ci_low']:+.2f}, {gain['ci_high']:+.2f}]"
 
 
-def measure(examples: Sequence[Example], with_int8: bool) -> list[Row]:
+def measure(examples: Sequence[Example]) -> list[Row]:
     """Measure the default embedder and reader in every runtime and precision that this machine offers."""
-    cache = load_settings().cache / "models"
     files = find_embedder(DEFAULT_EMBEDDER), find_reader("", DEFAULT_READER, DEFAULT_READER_SHA256)
-    folders = converted(files[0], "embedder", cache, _tell), converted(files[1], "reader", cache, _tell)
     embedders: dict[str, reference.Encodes] = {"torch fp32": reference.TorchEmbedder(files[0].folder)}
     readers: dict[str, reference.Reads] = {"torch fp32": reference.TorchReader(files[1].folder)}
-    for precision in ("fp32", "bf16"):
-        embedders[f"openvino {precision}"] = Embedder(files[0], folders[0], precision=precision)
-        readers[f"openvino {precision}"] = Reader(files[1], folders[1], precision=precision)
-    ours = Embedder(files[0], folders[0])
+    precisions: tuple[Precision, ...] = ("fp32", "bf16", "int8") if has_bf16() else ("fp32", "int8")
+    for precision in precisions:
+        settings = Settings(precision=precision)
+        embedders[f"openvino {precision}"] = build_embedder(settings, _tell)
+        readers[f"openvino {precision}"] = build_reader(settings, _tell)
+    ours = build_embedder(Settings(), _tell)
     contexts = dict.fromkeys(example.context for example in examples)
     texts = [text for text in contexts if len(ours.token_spans(text)) <= ours.window][:PASSAGES]
     questions = [example.question for example in examples[:60]]
-    with tempfile.TemporaryDirectory() as scratch:
-        if with_int8:
-            _tell("quantising with nncf ...")
-            sample = [(example.question, example.context) for example in examples[-200:]]
-            made = reference.quantised(folders, sample, Path(scratch))
-            embedders["openvino int8"], readers["openvino int8"] = _int8(files, made)
-        rows = embedder_rows(embedders, texts, questions)
-        return rows + reader_rows(readers, examples[:-200], speed_on=6)
-
-
-def _int8(files: tuple[ModelFiles, ModelFiles], folders: tuple[Path, Path]) -> tuple[Embedder, Reader]:
-    return Embedder(files[0], folders[0]), Reader(files[1], folders[1])
+    return embedder_rows(embedders, texts, questions) + reader_rows(readers, examples, speed_on=6)
 
 
 def _tell(line: str) -> None:
@@ -155,7 +142,7 @@ def main() -> None:
     given = parser.parse_args()
     examples = [example for example in read_file(given.squad, {})[0] if example.answers]
     Random(0).shuffle(examples)
-    rows = measure(examples[: given.questions + 200], importlib.util.find_spec("nncf") is not None)
+    rows = measure(examples[: given.questions])
     if given.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return

@@ -1,10 +1,8 @@
-"""The same models as most people run them (torch, fp32), and quantised by nncf: what ours are measured against."""
+"""The same models as most people run them (torch, fp32): what ours are measured against."""
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
-from index.runtime import ModelCard
 from rag.read import Piece, Span, best_span
 
 Pair = tuple[str, tuple[Piece, ...]]
@@ -89,39 +86,3 @@ class TorchReader:
             best_span(window, starts[row, : len(window.ids)], ends[row, : len(window.ids)], pairs[row][1])
             for row, window in enumerate(windows)
         ]
-
-
-def quantised(folders: tuple[Path, Path], sample: Sequence[tuple[str, str]], scratch: Path) -> tuple[Path, Path]:
-    """Return the converted embedder and reader in static int8; `sample` is (question, passage) pairs."""
-    embedder, reader = scratch / "embedder", scratch / "reader"
-    _quantise(
-        folders[0], embedder, [(passage,) for _, passage in sample] + [(question,) for question, _ in sample[:50]]
-    )
-    _quantise(folders[1], reader, sample)
-    return embedder, reader
-
-
-def _quantise(folder: Path, out: Path, texts: Sequence[tuple[str, ...]]) -> None:
-    import nncf  # not among our dependencies: int8 was measured, and not taken
-    import openvino
-
-    card = ModelCard.load(folder)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(min(card.window, 384))
-    dataset = nncf.Dataset([_inputs(tokenizer, card, text) for text in texts])
-    network = openvino.Core().read_model(folder / "model.xml")
-    small = nncf.quantize(network, dataset, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(texts))
-    out.mkdir()
-    openvino.save_model(small, out / "model.xml", compress_to_fp16=False)
-    shutil.copy(folder / "tokenizer.json", out)
-    replace(card, precision="int8").save(out)
-
-
-def _inputs(tokenizer: Tokenizer, card: ModelCard, text: tuple[str, ...]) -> dict[str, Any]:
-    encoding = tokenizer.encode(text[0], text[1] if len(text) > 1 else None)
-    columns = {
-        "input_ids": encoding.ids,
-        "attention_mask": encoding.attention_mask,
-        "token_type_ids": encoding.type_ids,
-    }
-    return {name: np.array([columns[name]], np.int64) for name in card.inputs}

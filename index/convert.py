@@ -17,7 +17,7 @@ import transformers  # noqa: E402
 from sentence_transformers import SentenceTransformer  # noqa: E402
 from sentence_transformers.models import Pooling  # noqa: E402
 
-from index.runtime import ModelCard, save_network  # noqa: E402
+from index.runtime import ModelCard, converted_network, save_network  # noqa: E402
 
 NO_LIMIT = 1_000_000  # tokenizers without a stated length say something astronomical
 
@@ -51,7 +51,7 @@ def _save(model: torch.nn.Module, inputs: list[str], outputs: list[str], out: Pa
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in inputs}
     with torch.no_grad():
         module = wrapper(model, inputs, outputs, as_dict=isinstance(model, SentenceTransformer)).eval()
-        save_network(module, example, out / "model.xml")
+        save_network(converted_network(module, example), out / "model.xml")
 
 
 def _save_tokenizer(tokenizer: transformers.PreTrainedTokenizerBase, out: Path) -> list[str]:

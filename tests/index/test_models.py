@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from safetensors.torch import load_file, save_file
 
-from api.build import DEFAULT_READER, DEFAULT_READER_SHA256
+from api.build import DEFAULT_READER, DEFAULT_READER_SHA256, build_reader
+from api.settings import Settings
 from index.errors import ModelError
-from index.models import DEFAULT_EMBEDDER, converted, default_embedder_folder, find_embedder, find_reader
+from index.models import DEFAULT_EMBEDDER, converted, default_embedder_folder, find_embedder, find_reader, quantised
 from rag.read import Piece, Reader
 
 CONFIG = {"architectures": ["BertForQuestionAnswering"], "model_type": "bert"}
@@ -68,10 +70,11 @@ def test_a_hub_model_without_a_network_is_a_clear_refusal():
         find_embedder("nobody/no-such-model")
 
 
-def test_damaged_weights_are_refused_with_the_converters_reason_and_leave_nothing(folder, tmp_path):
+@pytest.mark.parametrize("prepare", [converted, quantised])
+def test_damaged_weights_are_refused_with_the_converters_reason_and_leave_nothing(folder, tmp_path, prepare):
     cache = tmp_path / "cache"
     with pytest.raises(ModelError, match="cannot be used as reader"):
-        converted(reader_at(folder), "reader", cache, print)
+        prepare(reader_at(folder), "reader", cache, print)
     assert [path for path in cache.iterdir() if path.is_dir()] == []
 
 
@@ -144,6 +147,18 @@ def test_another_question_answering_model_works_as_the_reader(kind, tmp_path):
     assert text[span.start : span.end] == span.quote
     assert converted(reader_at(made), "reader", tmp_path / "cache", notes.append) == folder
     assert len(notes) == 1  # the second time there is nothing to prepare
+    small = Reader(reader_at(made), quantised(reader_at(made), "reader", tmp_path / "cache", notes.append))
+    (span,) = small.read([("where does the nile end?", (Piece(text, 0),))])
+    assert (small.info.precision, text[span.start : span.end]) == ("int8", span.quote)
+
+
+def test_a_model_whose_loss_nobody_measured_is_not_in_int8_unless_that_is_asked_for(tmp_path):
+    shutil.copytree(DEFAULT_READER, tmp_path / "own")
+    weights = load_file(tmp_path / "own" / "model.safetensors")
+    save_file({**weights, "qa_outputs.bias": weights["qa_outputs.bias"] + 1}, tmp_path / "own" / "model.safetensors")
+    own = {"reader": str(tmp_path / "own"), "cache": tmp_path / "cache"}
+    assert build_reader(Settings(**own)).info.precision in {"bf16", "fp32"}
+    assert build_reader(Settings(**own, precision="int8")).info.precision == "int8"
 
 
 def test_another_tokenizer_with_the_same_weights_is_another_conversion(tmp_path):

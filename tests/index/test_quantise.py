@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from api.build import build_embedder, build_reader
+from api.settings import Settings
+from index.models import SAMPLE
+from rag.read import Piece
+
+SEEDS = Path(__file__).parents[2] / "seeds"
+TEXTS = [
+    "The harbour froze in the winter of 1709, and no ship left it before the end of March.",
+    "Milk is heated to 72 degrees Celsius for fifteen seconds, then cooled at once.",
+    "Nobody knows who carved the stones; the oldest are dated to the ninth century.",
+    "A tax on salt was raised twice in ten years and fell hardest on those who cured fish.",
+]
+
+
+def test_what_int8_is_fitted_to_are_questions_on_the_seed_articles():
+    articles = [path.read_text("utf-8") for path in SEEDS.glob("*.txt")]
+    asked = {json.loads(line)["question"] for line in (SEEDS / "gold.jsonl").read_text("utf-8").splitlines()}
+    pairs = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
+    assert {pair["question"] for pair in pairs} == asked
+    assert all(any(pair["passage"] in article for article in articles) for pair in pairs)
+
+
+def test_vectors_in_int8_are_those_of_fp32_but_for_a_hundredth(exact_embedder):
+    small = build_embedder(Settings(precision="int8"))
+    assert small.info.precision == "int8"
+    cosines = (small.encode_passages(TEXTS) * exact_embedder.encode_passages(TEXTS)).sum(axis=1)
+    assert cosines.min() > 0.99
+
+
+def test_an_int8_vector_does_not_depend_on_what_is_embedded_beside_it():
+    small = build_embedder(Settings(precision="int8"))
+    together = small.encode_passages(TEXTS)
+    assert all(np.array_equal(small.encode_passages([text])[0], row) for text, row in zip(TEXTS, together, strict=True))
+
+
+def test_answers_in_int8_are_those_of_fp32(exact_reader):
+    small = build_reader(Settings(precision="int8"))
+    asked = ["When did the harbour freeze?", "How hot does milk get?", "How old are the stones?", "What was taxed?"]
+    pairs = [(question, (Piece(text, 0),)) for question, text in zip(asked, TEXTS, strict=True)]
+    for one, other in zip(small.read(pairs), exact_reader.read(pairs), strict=True):
+        assert one.quote == other.quote
+        assert one.margin == pytest.approx(other.margin, abs=1.5)
