@@ -1,5 +1,6 @@
 # Pincite with its models inside: nothing is fetched when it runs. `make image-check` carries these steps out without a
-# container runtime. What converts the models (torch, some GB) stays in the first stage.
+# container runtime. What converts the models (torch, some GB) stays in the first stage. They are prepared in int8, of
+# which the other form is the first step: so both are inside, whatever the processor of the machine that builds.
 FROM python:3.11-slim AS build
 # The index of CPU builds: the default one brings CUDA, which is not used.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -11,8 +12,8 @@ COPY index index
 COPY rag rag
 COPY api api
 RUN /opt/pincite/bin/pip install --index-url "$TORCH_INDEX" torch==2.13.0 && /opt/pincite/bin/pip install '.[html,pdf,mcp]'
-RUN PINCITE_CACHE=/opt/models /opt/pincite/bin/pincite models prepare
-RUN /opt/pincite/bin/pip uninstall --yes torch sentence-transformers transformers
+RUN PINCITE_CACHE=/opt/models PINCITE_PRECISION=int8 /opt/pincite/bin/pincite models prepare
+RUN /opt/pincite/bin/pip uninstall --yes torch sentence-transformers transformers nncf
 
 FROM python:3.11-slim
 COPY --from=build /opt/pincite /opt/pincite

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class PreparedModel:
 def prepare_models(settings: Settings, notify: Notify) -> list[PreparedModel]:
     """Convert both models unless that is done, and load them."""
     embedder, reader = build_embedder(settings, notify), build_reader(settings, notify)
+    embedder.encode_query("")
     one, other = embedder.info, reader.info
     return [
         PreparedModel("embedder", one.name, one.sha256, one.precision, str(embedder.folder)),
@@ -116,9 +118,13 @@ def open_answerer(
     if found.is_empty:  # as a first `pincite index` that was cut off, or rejected every file, leaves it
         notify(f"the store at {settings.store} is empty; fill it with `pincite index PATHS`")
     found.close()
-    encoder = build_embedder(settings, notify)
+    with ThreadPoolExecutor(1) as beside:  # each takes about half a second to be ready
+        reading = beside.submit(build_reader, settings, notify)
+        encoder = build_embedder(settings, notify)
+        encoder.encode_query("")
+        reader = reading.result()
     opened = open_corpus(settings.store, manifest_for(encoder, settings.mark_boilerplate))
-    answerer = Answerer(opened, encoder, build_reader(settings, notify), Calibration())
+    answerer = Answerer(opened, encoder, reader, Calibration())
     answerer.calibration = load_calibration(settings, answerer.fingerprint())
     if answerer.calibration.fingerprint != answerer.fingerprint():
         log.warning("confidence is not calibrated for these models; run `pincite calibrate GOLD`")

@@ -54,19 +54,20 @@ class Embedder:
         room = self._model.card.window - self._specials
         if len(spans) > room:
             text = text[: spans[room - 1][1]]
-        row: NDArray[np.float32] = self._encode([text])[0]
-        return row
+        (row,) = self._model.run_alone(self._model.tokenizer.encode(text))
+        unit: NDArray[np.float32] = self._unit([row])[0]
+        return unit
 
     def encode_passages(self, texts: list[str]) -> NDArray[np.float32]:
         """Return unit rows, shape (len(texts), dimension); an empty list gives (0, dimension).
 
         Raises ValueError if a text has more tokens than `window`.
         """
-        return self._encode([self._model.card.passage_prefix + text for text in texts])
+        prefixed = [self._model.card.passage_prefix + text for text in texts]
+        return self._unit([row for (row,) in self._model.run(self._model.tokenizer.encode_batch(prefixed))])
 
-    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        outputs = self._model.run(self._model.tokenizer.encode_batch(texts))
-        rows = np.array([row for (row,) in outputs], np.float32).reshape(len(texts), self._model.card.dimension)
+    def _unit(self, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        rows = np.array(outputs, np.float32).reshape(len(outputs), self._model.card.dimension)
         lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=1, keepdims=True)
         unit = np.zeros_like(rows)
         np.divide(rows, lengths, out=unit, where=lengths > 0)

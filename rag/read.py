@@ -69,6 +69,7 @@ class Reader:
         self._files = files
         self.folder = folder
         self._model = ConvertedModel(folder, threads, precision)
+        self._model.make_ready()
         window = self._model.card.window
         self._question_tokens = window // 4
         # A tokenizer of its own, because one that truncates pairs refuses a long question alone.

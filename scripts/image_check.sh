@@ -16,8 +16,8 @@ python3 -m venv "$work/venv"
 cd "$work/src"
 if [ -n "${TORCH_INDEX-}" ]; then "$work/venv/bin/pip" install --quiet --index-url "$TORCH_INDEX" torch==2.13.0; fi
 "$work/venv/bin/pip" install --quiet '.[html,pdf,mcp]'
-PINCITE_CACHE="$work/models" "$work/venv/bin/pincite" models prepare
-"$work/venv/bin/pip" uninstall --quiet --yes torch sentence-transformers transformers
+PINCITE_CACHE="$work/models" PINCITE_PRECISION=int8 "$work/venv/bin/pincite" models prepare
+"$work/venv/bin/pip" uninstall --quiet --yes torch sentence-transformers transformers nncf
 rm -rf "$work/src"
 
 # From here on as in the container.

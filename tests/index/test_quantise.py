@@ -46,3 +46,18 @@ def test_answers_in_int8_are_those_of_fp32(exact_reader):
     for one, other in zip(small.read(pairs), exact_reader.read(pairs), strict=True):
         assert one.quote == other.quote
         assert one.margin == pytest.approx(other.margin, abs=1.5)
+
+
+def test_a_model_that_was_compiled_before_gives_the_same_and_a_damaged_one_is_compiled_again(tmp_path):
+    settings = Settings(precision="int8", cache=tmp_path)
+    first = build_embedder(settings)
+    expected = first.encode_query(TEXTS[0])
+    (kept,) = first.folder.glob("compiled-*.blob")
+    assert np.array_equal(build_embedder(settings).encode_query(TEXTS[0]), expected)
+    kept.write_bytes(kept.read_bytes()[:1_000_000])
+    assert np.array_equal(build_embedder(settings).encode_query(TEXTS[0]), expected)
+    assert kept.stat().st_size > 1_000_000
+
+
+def test_a_question_alone_on_all_cores_has_the_vector_that_it_has_as_a_passage(embedder):
+    assert np.allclose(embedder.encode_query(TEXTS[0]), embedder.encode_passages(TEXTS[:1])[0], atol=1e-6)
