@@ -1,7 +1,7 @@
 """Texts that are nearly the same: syndicated copies, reprints, drafts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from index.types import Document
 
@@ -15,16 +15,28 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W\u3040-\u30ff
 
 def likeness(one: Document, other: Document) -> float:
     """Return the share of five-word runs that two documents have in common, 0 to 1; what is marked is left out."""
-    first, second = runs(one), runs(other)
-    return len(first & second) / len(first | second) if first and second else 0.0
+    return in_common(runs(one), runs(other))
+
+
+def in_common(first: frozenset[str], second: frozenset[str]) -> float:
+    """Return the share of all runs that are in both (Jaccard), 0 to 1; 0 where either has none."""
+    shared = len(first & second)
+    return shared / (len(first) + len(second) - shared) if shared else 0.0
 
 
 def runs(document: Document) -> frozenset[str]:
     """Return the runs of five words outside the marks; none for a very short text."""
     words = [word for _, word in zip(range(_MOST), _words(document), strict=False)]
-    if len(words) < _LEAST:
-        return frozenset()
-    return frozenset(" ".join(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1))
+    return _runs(words) if len(words) >= _LEAST else frozenset()
+
+
+def runs_of_text(text: str) -> frozenset[str]:
+    """Return the runs of five words of a passage; of a shorter one, all its words as one."""
+    return _runs([word.group().casefold() for word in _WORD.finditer(text)])
+
+
+def _runs(words: Sequence[str]) -> frozenset[str]:
+    return frozenset(" ".join(words[at : at + _RUN]) for at in range(max(1, len(words) - _RUN + 1)))
 
 
 def _words(document: Document) -> Iterator[str]:

@@ -1,16 +1,18 @@
 """Candidates for a question: dense and lexical lists, fused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.moment import Moment
+from index.near import NEAR, in_common, runs_of_text
 from index.rankings import Ranking
 from index.types import Filters, StoredPassage
 
 CANDIDATES = 100  # from each side
 DENSE_WEIGHT = 0.5  # of the convex combination; docs/decisions/0008 has the measurements
+COPIES = 3  # passages that are nearly the same and may stand among the first: enough to cite who agrees
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
 TERMS = 2  # raise it when `index.lexical.terms` makes something else of a question
 FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}"  # what a calibration depends on
@@ -49,16 +51,39 @@ def retrieve(
 ) -> list[tuple[StoredPassage, float]]:
     """Return at most `depth` passages with their fused scores, best first; ties go to (source, start).
 
-    `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking.
+    `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking. See `uncrowded`.
     """
     found = moment.rankings(question, vector, max(CANDIDATES, depth), filters)
-    scores = fuse(found.dense, found.lexical)
-    if not scores:
-        return []
-    ordered = sorted(scores, key=lambda passage: (-scores[passage], passage))
-    # Passages that tie with the last one compete for its place.
-    last = scores[ordered[min(depth, len(ordered)) - 1]]
-    best = moment.stored_passages([passage for passage in ordered if scores[passage] >= last])
-    ranked = [(stored, scores[stored.passage_id]) for stored in best]
-    ranked.sort(key=lambda pair: (-pair[1], pair[0].source, pair[0].passage.start))
-    return ranked[:depth]
+    return uncrowded(_best_first(moment, fuse(found.dense, found.lexical), depth), depth)
+
+
+def uncrowded(ranked: Iterable[tuple[StoredPassage, float]], depth: int) -> list[tuple[StoredPassage, float]]:
+    """Return the first `depth` passages, of those that are nearly the same no more than `COPIES`.
+
+    A story that every paper prints leaves room for others beside it. Where there are none, its further copies follow
+    after all else. Nearly the same is what shares `NEAR` of its runs of five words.
+    """
+    first: list[tuple[StoredPassage, float]] = []
+    further: list[tuple[StoredPassage, float]] = []
+    seen: list[frozenset[str]] = []
+    for pair in ranked:
+        own = runs_of_text(pair[0].passage.text)
+        if sum(in_common(own, other) >= NEAR for other in seen) >= COPIES:
+            further.append(pair)
+            continue
+        first.append(pair)
+        seen.append(own)
+        if len(first) == depth:
+            break
+    return (first + further)[:depth]
+
+
+def _best_first(moment: Moment, scores: Mapping[int, float], step: int) -> Iterator[tuple[StoredPassage, float]]:
+    """Yield all passages, read `step` at a time and those that tie with the last of these; ties as in `retrieve`."""
+    waiting = sorted(scores, key=lambda passage: (-scores[passage], passage))
+    while waiting:
+        last = scores[waiting[min(step, len(waiting)) - 1]]
+        some = [passage for passage in waiting if scores[passage] >= last]
+        waiting = waiting[len(some) :]
+        read = [(stored, scores[stored.passage_id]) for stored in moment.stored_passages(some)]
+        yield from sorted(read, key=lambda pair: (-pair[1], pair[0].source, pair[0].passage.start))
