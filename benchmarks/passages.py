@@ -32,7 +32,7 @@ class Vectors:
     def __init__(self, encoder: Encoder, folder: Path | None, progress: Progress) -> None:
         """Read what `folder` holds of this encoder's."""
         self._encoder, self._progress = encoder, progress
-        self._file = folder / f"{encoder.info.sha256[:16]}.npz" if folder else None
+        self._file = folder / f"{encoder.info.sha256[:16]}-{encoder.info.precision}.npz" if folder else None
         self._known: dict[str, NDArray[np.float32]] = {}
         if self._file and self._file.exists():
             with np.load(self._file) as saved:

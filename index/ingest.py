@@ -8,6 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index.chunk import ChunkLimits, chunk
 from index.errors import Rejected, UsageError
 from index.file_report import FileReport, linked, of_document, of_summary
@@ -21,7 +24,8 @@ from index.store import Store
 from index.types import Document, Encoder, document_id_of
 
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
-BATCH = 512  # passages embedded and written together: bounds memory (two batches), fills batches of like length
+BATCH = 512  # passages written together: bounds memory
+PIECE = 64  # passages embedded together, while the next are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +125,9 @@ def ingest(
             raise CancelledError
         progress(done, total, source)
 
-    batches = _in_batches(_changed(known_documents(store), files, encoder, options, (report, tell)))
-    with closing(_one_ahead(batches, over)) as ahead:
-        for batch in ahead:
-            rows, embedded = vectors_of(store, encoder, [passage for loaded in batch for passage in loaded.passages])
+    pieces = _in_pieces(_changed(known_documents(store), files, encoder, options, (report, tell)))
+    with closing(_one_ahead(pieces, over)) as ahead:
+        for batch, rows, embedded in _embedded(store, encoder, ahead):
             report.embedded += embedded
             uploads = write_documents(store, batch, rows)
             stored = [loaded for loaded in batch if loaded.document.document_id not in uploads]
@@ -242,32 +245,49 @@ def _read(file: FoundFile, options: IngestOptions) -> tuple[Document, int]:
     return load_bytes(file.source, data, options.mark), len(data)
 
 
-def _in_batches(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
-    """Yield runs of documents with at least `BATCH` passages together; the last may have fewer."""
-    batch: list[Loaded] = []
+def _in_pieces(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
+    """Yield runs of documents with at least `PIECE` passages together; the last may have fewer."""
+    piece: list[Loaded] = []
     for loaded in documents:
-        batch.append(loaded)
-        if sum(len(one.passages) for one in batch) >= BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        piece.append(loaded)
+        if sum(len(one.passages) for one in piece) >= min(PIECE, BATCH):
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
-def _one_ahead(batches: Iterator[list[Loaded]], over: threading.Event) -> Generator[list[Loaded], None, None]:
-    """Yield the same, each next batch read and cut in a thread while the one before is embedded and written.
+def _one_ahead(pieces: Iterator[list[Loaded]], over: threading.Event) -> Generator[list[Loaded], None, None]:
+    """Yield the same, each next piece read and cut in a thread while the one before is embedded and written.
 
     `over` is set when no more is wanted. The thread ends at its next file then, and is waited for.
     """
     end: list[Loaded] = []
     with ThreadPoolExecutor(1, "reading") as reading:
         try:
-            following = reading.submit(next, batches, end)
-            while batch := following.result():
-                following = reading.submit(next, batches, end)
-                yield batch
+            following = reading.submit(next, pieces, end)
+            while piece := following.result():
+                following = reading.submit(next, pieces, end)
+                yield piece
         finally:
             over.set()
+
+
+def _embedded(
+    store: Store, encoder: Encoder, pieces: Iterable[list[Loaded]]
+) -> Iterator[tuple[list[Loaded], NDArray[np.float32], int]]:
+    """Yield batches of at least `BATCH` passages: documents, their rows, and how many texts had to be embedded."""
+    batch, rows, made, embedded = list[Loaded](), list[NDArray[np.float32]](), dict[str, NDArray[np.float32]](), 0
+    for piece in pieces:
+        passages = [passage for loaded in piece for passage in loaded.passages]
+        found, count = vectors_of(store, encoder, passages, made)
+        made |= zip((passage.embedding_key for passage in passages), found, strict=True)
+        batch, rows, embedded = batch + piece, [*rows, found], embedded + count
+        if sum(map(len, rows)) >= BATCH:
+            yield batch, np.concatenate(rows), embedded
+            batch, rows, made, embedded = [], [], {}, 0
+    if batch:
+        yield batch, np.concatenate(rows), embedded
 
 
 def remove(store: Store, sources: Sequence[str]) -> None:

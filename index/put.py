@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.store import Store
 from index.types import Document, Encoder, Passage
+
+NOTHING: Mapping[str, NDArray[np.float32]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +24,17 @@ class Loaded:
     passages: list[Passage]
 
 
-def vectors_of(store: Store, encoder: Encoder, passages: Sequence[Passage]) -> tuple[NDArray[np.float32], int]:
+def vectors_of(
+    store: Store, encoder: Encoder, passages: Sequence[Passage], made: Mapping[str, NDArray[np.float32]] = NOTHING
+) -> tuple[NDArray[np.float32], int]:
     """Return a row for each passage, shape (len(passages), dimension), and how many texts had to be embedded.
 
-    Vectors of texts that the store holds already are taken from it, so a renamed file costs no embedding.
+    Vectors of texts that the store holds already are taken from it, so a renamed file costs no embedding; so are those
+    in `made`, by embedding key, which are yet to be written.
     """
     with store.snapshot() as snapshot:
         known = snapshot.vectors_by_key(passage.embedding_key for passage in passages)
-    return vectors_with(known, encoder, passages)
+    return vectors_with({**made, **known}, encoder, passages)
 
 
 def vectors_with(
