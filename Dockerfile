@@ -12,7 +12,7 @@ COPY index index
 COPY rag rag
 COPY api api
 RUN /opt/pincite/bin/pip install --index-url "$TORCH_INDEX" torch==2.13.0 && /opt/pincite/bin/pip install '.[html,pdf,mcp]'
-RUN PINCITE_CACHE=/opt/models PINCITE_PRECISION=int8 /opt/pincite/bin/pincite models prepare
+RUN PINCITE_CACHE=/opt/models PINCITE_PRECISION=int8 /opt/pincite/bin/pincite models prepare && chmod -R a+rX /opt/models
 RUN /opt/pincite/bin/pip uninstall --yes torch sentence-transformers transformers nncf
 
 FROM python:3.11-slim

@@ -21,7 +21,8 @@ from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
 DEFAULT_READER_SHA256 = "98bc8ec1fc998a47ada40e825107de729ce0a834b4a3d28293e2e7f8acd29e9a"
-CALIBRATION, CALIBRATIONS = "calibration.json", "calibration*.json"
+CALIBRATION = "calibration.json"
+SHIPPED = "calibration*.json"  # one for each kind of precision
 Notify = Callable[[str], None]
 
 log = logging.getLogger("pincite")
@@ -42,6 +43,7 @@ def prepare_models(settings: Settings, notify: Notify) -> list[PreparedModel]:
     """Convert both models unless that is done, and load them."""
     embedder, reader = build_embedder(settings, notify), build_reader(settings, notify)
     embedder.encode_query("")
+    embedder.encode_passages([""])
     one, other = embedder.info, reader.info
     return [
         PreparedModel("embedder", one.name, one.sha256, one.precision, str(embedder.folder)),
@@ -65,6 +67,8 @@ def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
 
 def _precision(files: ModelFiles, settings: Settings) -> str:
     """Return what a model is to run in: int8 by itself only where its loss was measured."""
+    if settings.precision == INT8 and not has_bf16():
+        log.warning("int8 was measured on processors with bf16 alone; older ones overflow, and may answer otherwise")
     measured = files.sha256 in {EMBEDDER_SHA256, DEFAULT_READER_SHA256}
     return INT8 if settings.precision == AUTO and measured and has_bf16() else settings.precision
 
@@ -91,7 +95,7 @@ def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibratio
     That has one for each kind of precision. Where none fits, the store's is better than none; the answers say that it
     does not fit.
     """
-    paths = (settings.store / CALIBRATION, *sorted(DEFAULT_READER.glob(CALIBRATIONS)))
+    paths = (settings.store / CALIBRATION, *sorted(DEFAULT_READER.glob(SHIPPED)))
     calibrations = [Calibration.load(path) for path in paths if path.is_file()]
     fitting = [one for one in calibrations if one.fingerprint == fingerprint]
     same_reader = [one for one in calibrations if one.fingerprint and one.fingerprint.reader == fingerprint.reader]
@@ -118,11 +122,11 @@ def open_answerer(
     if found.is_empty:  # as a first `pincite index` that was cut off, or rejected every file, leaves it
         notify(f"the store at {settings.store} is empty; fill it with `pincite index PATHS`")
     found.close()
-    with ThreadPoolExecutor(1) as beside:  # each takes about half a second to be ready
-        reading = beside.submit(build_reader, settings, notify)
-        encoder = build_embedder(settings, notify)
-        encoder.encode_query("")
-        reader = reading.result()
+    encoder = build_embedder(settings, notify)
+    with ThreadPoolExecutor(1) as beside:  # each takes its time to be compiled
+        ready = beside.submit(encoder.encode_query, "")
+        reader = build_reader(settings, notify)
+        ready.result()
     opened = open_corpus(settings.store, manifest_for(encoder, settings.mark_boilerplate))
     answerer = Answerer(opened, encoder, reader, Calibration())
     answerer.calibration = load_calibration(settings, answerer.fingerprint())

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     )
     threads: int = Field(default=0, ge=0, le=256, description="of each model; 0 is one for every core")
     precision: Precision = Field(
-        default="auto", description="of the models; auto is the fastest without a measured loss in quality"
+        default="auto", description="of the models; auto is the fastest whose loss was measured to be small"
     )
 
     rate_per_minute: int = Field(

@@ -32,7 +32,7 @@ _EXTRA = 9_000_000  # the number of the first document of these: no grown one co
 
 INDEXING = (
     Point("embed", "index.runtime", "ConvertedModel.run"),
-    Point("embed", "index.embed", "Embedder._encode"),
+    Point("embed", "index.embed", "Embedder.encode_passages"),
     Point("write", "index.ingest", "write_documents"),
     Point("prepare", "benchmarks.rivals.pincite", "ingest"),
 )

@@ -9,7 +9,7 @@ measured at a service that runs in another process: the round trip, less what th
 
 A model's limit: its FLOPs for the tokens that it was given (matrix products alone, padding not counted) in the time
 that its inference took, against the fastest product of two large matrices in the same precision on all cores, in the
-same run. The embedder is given a single short question when asked, so one core works and the others wait.
+same run. The embedder is given a single short question when asked, which leaves the cores little to share.
 """
 
 import argparse
@@ -73,8 +73,9 @@ class Inference:
         self.tokens: Counter[str] = Counter()
 
     def label(self, args: Args) -> str:
-        """Return the label of a call of `ConvertedModel.run`, and count what it is given."""
-        model, inputs = args
+        """Return the label of a call of `ConvertedModel.run` or `run_alone`, and count what it is given."""
+        model, given = args
+        inputs = given if isinstance(given, list) else [given]
         kind = model.card.kind
         name = f"{kind}: inference"
         self.flops[name] += sum(self._shapes[kind].flops(len(one.ids)) for one in inputs)
@@ -86,12 +87,13 @@ def models(inference: Inference) -> tuple[Point, ...]:
     """Return the functions that both asking and indexing call."""
     return (
         Point(inference.label, "index.runtime", "ConvertedModel.run"),
-        Point("embedder: tokenize, make rows unit", "index.embed", "Embedder._encode"),
+        Point(inference.label, "index.runtime", "ConvertedModel.run_alone"),
+        Point("embedder: tokenize, make rows unit", "index.embed", "Embedder.encode_passages"),
     )
 
 
 ASKING = (
-    Point("embedder: measure the question against the window", "index.embed", "Embedder.encode_query"),
+    Point("embedder: tokenize the question, make its row unit", "index.embed", "Embedder.encode_query"),
     Point("search: begin a snapshot", "index.store", "Store._current"),
     Point("search: vectors", "index.vector", "VectorView.search"),
     Point("search: words", "index.lexical", "LexicalView.search"),

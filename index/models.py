@@ -124,18 +124,25 @@ def converted(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path
     # The runtime itself is not imported: settings and `--help` need this module, and it is slow to load.
     runtime = f"openvino-{importlib.metadata.version('openvino')}"
     parts = [CONVERTER, runtime, files.sha256, *_small_files(files)]
-    command = ["index.convert", kind, str(files.folder)]
-    return _made(
-        cache / f"{kind}-{_key(parts)}", command, f"preparing {files.name} for this machine (once) ...", notify
-    )
+    step = _Step(files, kind, ("index.convert", kind, str(files.folder)))
+    return _made(cache / f"{kind}-{_key(parts)}", step, f"preparing {files.name} for this machine (once) ...", notify)
 
 
 def quantised(files: ModelFiles, kind: str, cache: Path, notify: Notify) -> Path:
     """Return the folder of the converted model in static int8, making it first as `converted` does."""
     plain = converted(files, kind, cache, notify)
     parts = [QUANTISER, plain.name, sha256_of(SAMPLE)]
-    command = ["index.quantise", str(SAMPLE), str(plain)]
-    return _made(cache / f"{kind}-int8-{_key(parts)}", command, f"quantising {files.name} (once) ...", notify)
+    step = _Step(files, f"{kind} in int8", ("index.quantise", str(SAMPLE), str(plain)))
+    return _made(cache / f"{kind}-int8-{_key(parts)}", step, f"quantising {files.name} (once) ...", notify)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A module that makes a folder, which it is given as its last argument, and what for."""
+
+    files: ModelFiles
+    purpose: str
+    command: tuple[str, ...]
 
 
 def _small_files(files: ModelFiles) -> list[str]:
@@ -147,27 +154,27 @@ def _key(parts: list[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _made(target: Path, command: list[str], line: str, notify: Notify) -> Path:
-    """Return the folder `target`, which the command makes as its last argument if it is not there."""
+def _made(target: Path, step: _Step, line: str, notify: Notify) -> Path:
+    """Return the folder `target`, which the step makes if it is not there."""
     if (target / "card.json").is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not (target / "card.json").is_file():
             notify(line)
-            _make(target, command)
+            _make(target, step)
     return target
 
 
-def _make(target: Path, command: list[str]) -> None:
+def _make(target: Path, step: _Step) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}."))
     # -P: modules that happen to lie in the folder we are started from are not ours.
-    words = [sys.executable, "-P", "-m", *command, str(unfinished)]
+    words = [sys.executable, "-P", "-m", *step.command, str(unfinished)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ModelError(f"{command[-1]}: cannot be used as {target.name.split('-')[0]}: {reason}")
+            raise ModelError(f"{step.files.folder}: cannot be used as {step.purpose}: {reason}")
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -19,14 +19,14 @@ import numpy as np  # noqa: E402
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
-from index.runtime import INT8, ModelCard, load_network, save_network  # noqa: E402
+from index.runtime import INT8, ModelCard, columns, load_network, save_network  # noqa: E402
 
 Texts = tuple[str, ...]
 
 # Measured by how near the cosines between 150 passages of other texts stay to those in fp32: ranges as wide as what was
 # seen, activations smoothed by this much, and the first layer's largest ones left as they are.
-_FIRST = nncf.IgnoredScope(patterns=[r".*layer\.0\.output\.dense.*MatMul"], validate=False)
-_HOW = nncf.AdvancedQuantizationParameters(
+_LEFT_AS_IT_IS = nncf.IgnoredScope(patterns=[r".*layer\.0\.output\.dense.*MatMul"], validate=False)
+_RANGES = nncf.AdvancedQuantizationParameters(
     activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
     smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=0.8),
 )
@@ -49,8 +49,8 @@ def quantise(folder: Path, out: Path, sample: list[Texts]) -> None:
         inputs,
         subset_size=len(sample),
         model_type=nncf.ModelType.TRANSFORMER,
-        ignored_scope=_FIRST,
-        advanced_parameters=_HOW,
+        ignored_scope=_LEFT_AS_IT_IS,
+        advanced_parameters=_RANGES,
     )
     save_network(small, out / "model.xml")
     shutil.copy(folder / "tokenizer.json", out)
@@ -58,13 +58,10 @@ def quantise(folder: Path, out: Path, sample: list[Texts]) -> None:
 
 
 def _inputs(tokenizer: Tokenizer, card: ModelCard, texts: Texts) -> dict[str, Any]:
+    # `encode` would take a text and its pair apart; a batch takes both kinds.
     encoding = tokenizer.encode_batch([texts[0] if len(texts) == 1 else texts])[0]
-    columns = {
-        "input_ids": encoding.ids,
-        "attention_mask": encoding.attention_mask,
-        "token_type_ids": encoding.type_ids,
-    }
-    return {name: np.array([columns[name]], np.int64) for name in card.inputs}
+    found = columns(encoding)
+    return {name: np.array([found[name]], np.int64) for name in card.inputs}
 
 
 def read_sample(path: Path, kind: str) -> list[Texts]:

@@ -26,8 +26,8 @@ from index.errors import ModelError
 AUTO, INT8 = "auto", "int8"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
 _STEP = 8
-# The first inference of a process is alone. OpenVINO makes tables in it and lets go of the GIL meanwhile; another
-# thread that comes to need them waits with the GIL in its hands, and then both wait for ever.
+# The first inference of a process is alone, and so is what makes tensors before it. OpenVINO makes tables then and lets
+# go of the GIL meanwhile; another thread that comes to need them waits with the GIL in its hands, and both for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
 
 
@@ -122,13 +122,9 @@ class ConvertedModel:
         shape = (1, -(-own // _STEP) * _STEP)
         arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}
         arrays["input_ids"][:] = self.card.pad_id
-        columns = {
-            "input_ids": encoding.ids,
-            "attention_mask": encoding.attention_mask,
-            "token_type_ids": encoding.type_ids,
-        }
-        for name in self.card.inputs:
-            arrays[name][0, :own] = columns[name]
+        for name, column in columns(encoding).items():
+            if name in arrays:
+                arrays[name][0, :own] = column
         request.infer(arrays, share_inputs=True, share_outputs=True)
         rows = [request.get_output_tensor(i).data[0] for i in range(self.card.outputs)]
         return [row[:own].copy() if self.card.by_token else row.copy() for row in rows]
@@ -155,6 +151,15 @@ class ConvertedModel:
             return self._compiled[at_once]
 
 
+def columns(encoding: Encoding) -> dict[str, list[int]]:
+    """Return what a model may take of an input, by the names that models give it."""
+    return {
+        "input_ids": encoding.ids,
+        "attention_mask": encoding.attention_mask,
+        "token_type_ids": encoding.type_ids,
+    }
+
+
 def _compiled(network: Path, options: dict[str, Any]) -> openvino.CompiledModel:
     """Return the network ready to run, from the compiled form beside it if that was made here: four times as fast."""
     core = openvino.Core()
@@ -162,18 +167,27 @@ def _compiled(network: Path, options: dict[str, Any]) -> openvino.CompiledModel:
     facts = json.dumps([openvino.get_version(), *machine, options]).encode()
     kept = network.with_name(f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.blob")
     if kept.is_file():
-        # What cannot be imported is made again.
-        with contextlib.suppress(RuntimeError, ValueError):
-            return core.import_model(openvino.Tensor(np.memmap(kept, np.uint8, "r")), "CPU", options)
+        # What cannot be read or imported is made again.
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            with _beginning:
+                blob = openvino.Tensor(np.memmap(kept, np.uint8, "r"))  # a copy: the model goes on reading it
+            return core.import_model(blob, "CPU", options)
     compiled = core.compile_model(network, "CPU", options)
-    with contextlib.suppress(OSError):  # where models are not to be written, they are compiled each time
-        unfinished = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    with contextlib.suppress(OSError, RuntimeError):  # where models are not to be written, they are compiled each time
+        _keep(compiled, kept)
+    return compiled
+
+
+def _keep(compiled: openvino.CompiledModel, kept: Path) -> None:
+    unfinished = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    try:
         with unfinished.open("wb") as file:
             file.write(compiled.export_model().getvalue())
             file.flush()
             os.fsync(file.fileno())
         publish(unfinished, kept)
-    return compiled
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def cores() -> int:
@@ -189,9 +203,10 @@ def has_bf16() -> bool:
 def _precision(stored: str, wanted: str) -> str:
     """Return what a model runs in: as it was quantised, else as wanted, else as the processor does best."""
     native = "bf16" if has_bf16() else "fp32"
-    if wanted not in {AUTO, stored or native, "" if stored else "fp32"}:
-        raise ModelError(f"precision {wanted} cannot be had: this processor or model gives {stored or native}")
-    return stored or (native if wanted == AUTO else wanted)
+    possible = (stored,) if stored else (native, "fp32")
+    if wanted not in (AUTO, *possible):
+        raise ModelError(f"precision {wanted} cannot be had: this processor or model gives {possible[0]}")
+    return possible[0] if wanted == AUTO else wanted
 
 
 def converted_network(module: object, example: dict[str, Any]) -> openvino.Model:

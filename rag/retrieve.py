@@ -12,10 +12,10 @@ from index.types import Filters, StoredPassage
 
 CANDIDATES = 100  # from each side
 DENSE_WEIGHT = 0.5  # of the convex combination; docs/decisions/0008 has the measurements
-COPIES = 3  # passages that are nearly the same and may stand among the first: enough to cite who agrees
+COPIES = 3  # versions of nearly the same passage that may stand among the first: enough to cite who agrees
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
 TERMS = 2  # raise it when `index.lexical.terms` makes something else of a question
-FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}"  # what a calibration depends on
+FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}:{COPIES}"  # what a calibration depends on
 
 
 def min_max(ranking: Ranking) -> dict[int, float]:
@@ -49,9 +49,10 @@ def fuse(dense: Ranking, lexical: Ranking, dense_weight: float = DENSE_WEIGHT) -
 def retrieve(
     moment: Moment, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
 ) -> list[tuple[StoredPassage, float]]:
-    """Return at most `depth` passages with their fused scores, best first; ties go to (source, start).
+    """Return at most `depth` passages with their fused scores, best first but for what `uncrowded` puts last.
 
-    `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking. See `uncrowded`.
+    `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking. Ties go to the earlier
+    (source, start).
     """
     found = moment.rankings(question, vector, max(CANDIDATES, depth), filters)
     return uncrowded(_best_first(moment, fuse(found.dense, found.lexical), depth), depth)
@@ -60,19 +61,21 @@ def retrieve(
 def uncrowded(ranked: Iterable[tuple[StoredPassage, float]], depth: int) -> list[tuple[StoredPassage, float]]:
     """Return the first `depth` passages, of those that are nearly the same no more than `COPIES`.
 
-    A story that every paper prints leaves room for others beside it. Where there are none, its further copies follow
-    after all else. Nearly the same is what shares `NEAR` of its runs of five words.
+    A story that every paper prints leaves room for others beside it. Where there are none, its further versions follow
+    after all else, whatever their scores. Nearly the same is what shares `NEAR` of its runs of five words. Exact copies
+    of one that stands among the first stay beside it: they are read once, and all cited.
     """
     first: list[tuple[StoredPassage, float]] = []
     further: list[tuple[StoredPassage, float]] = []
-    seen: list[frozenset[str]] = []
+    seen: dict[str, frozenset[str]] = {}
     for pair in ranked:
-        own = runs_of_text(pair[0].passage.text)
-        if sum(in_common(own, other) >= NEAR for other in seen) >= COPIES:
+        text = pair[0].passage.text
+        own = seen.get(text) or runs_of_text(text)
+        if text not in seen and sum(in_common(own, other) >= NEAR for other in seen.values()) >= COPIES:
             further.append(pair)
             continue
         first.append(pair)
-        seen.append(own)
+        seen[text] = own
         if len(first) == depth:
             break
     return (first + further)[:depth]

@@ -135,7 +135,7 @@ def report_page(evaluation_id: str, evaluations: Evaluates, wanted: Asked, who: 
         "has_gold": has_gold(rows),
         "PLACES": PLACES,
     }
-    return _styled(render("report.html", context))
+    return _styled(render("evaluation.html", context))
 
 
 @router.get("/{evaluation_id}/report.html")

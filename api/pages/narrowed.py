@@ -140,7 +140,7 @@ def _address(parameters: Mapping[str, str]) -> str:
 def _is_wanted(row: Row, wanted: Wanted, text_of: Callable[[Row], str]) -> bool:
     if wanted.outcome and not _ended_as(row["stage"], wanted.outcome):
         return False
-    if wanted.tag and wanted.tag not in row["tags"]:
+    if wanted.tag and wanted.tag not in (tag[:_LONGEST] for tag in row["tags"]):
         return False
     text = text_of(row).casefold() if wanted.words else ""
     return all(word in text for word in wanted.words)

@@ -53,10 +53,23 @@ def test_a_model_that_was_compiled_before_gives_the_same_and_a_damaged_one_is_co
     first = build_embedder(settings)
     expected = first.encode_query(TEXTS[0])
     (kept,) = first.folder.glob("compiled-*.blob")
+    written = kept.stat()
     assert np.array_equal(build_embedder(settings).encode_query(TEXTS[0]), expected)
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
     kept.write_bytes(kept.read_bytes()[:1_000_000])
     assert np.array_equal(build_embedder(settings).encode_query(TEXTS[0]), expected)
     assert kept.stat().st_size > 1_000_000
+    assert [path.name for path in first.folder.glob("compiled-*")] == [kept.name]
+
+
+def test_where_nothing_can_be_kept_the_model_is_compiled_each_time(tmp_path, monkeypatch):
+    def full(partial, final):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("index.runtime.publish", full)
+    embedder = build_embedder(Settings(precision="fp32", cache=tmp_path))
+    assert np.isclose(np.linalg.norm(embedder.encode_query(TEXTS[0])), 1)
+    assert not list(embedder.folder.glob("compiled-*"))
 
 
 def test_a_question_alone_on_all_cores_has_the_vector_that_it_has_as_a_passage(embedder):

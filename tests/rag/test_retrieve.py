@@ -59,20 +59,26 @@ WIRE = "The minister said on Monday that the bridge across the river would be op
 
 
 def test_of_passages_that_say_nearly_the_same_three_stand_among_the_first():
-    texts = [WIRE, f"{WIRE} (Wire)", f"OSLO: {WIRE}", f"{WIRE} Continued.", "Winter came.", WIRE, "The bridge is old."]
+    texts = [WIRE, f"{WIRE} (Wire)", f"OSLO: {WIRE}", f"{WIRE} Continued.", "Winter came.", f"{WIRE} So.", "It is old."]
     assert order(uncrowded(ranked(*texts), 5)) == [0, 1, 2, 4, 6]
     assert order(uncrowded(ranked(*texts), 4)) == [0, 1, 2, 4]
 
 
-def test_further_copies_follow_where_there_is_nothing_else():
-    assert order(uncrowded(ranked(WIRE, WIRE, WIRE, WIRE, "Winter came.", WIRE), 10)) == [0, 1, 2, 4, 3, 5]
-    assert order(uncrowded(ranked(*[WIRE] * 9), 7)) == [0, 1, 2, 3, 4, 5, 6]
+def test_further_versions_follow_where_there_is_nothing_else():
+    texts = [WIRE, f"{WIRE} 1", f"{WIRE} 2", f"{WIRE} 3", "Winter came.", f"{WIRE} 5"]
+    assert order(uncrowded(ranked(*texts), 10)) == [0, 1, 2, 4, 3, 5]
+    assert order(uncrowded(ranked(*[f"{WIRE} {n}" for n in range(9)]), 7)) == [0, 1, 2, 3, 4, 5, 6]
     assert uncrowded([], 3) == []
+
+
+def test_exact_copies_stay_beside_what_they_copy_for_all_of_them_are_cited():
+    assert order(uncrowded(ranked(WIRE, WIRE, WIRE, WIRE, "Winter came.", WIRE), 6)) == [0, 1, 2, 3, 4, 5]
+    assert order(uncrowded(ranked("...", "...", "...", "...", "a b"), 5)) == [0, 1, 2, 3, 4]
 
 
 def test_passages_without_words_or_with_few_are_the_same_only_if_they_are():
     assert order(uncrowded(ranked("a b", "a c", "a d", "a e", "a f"), 5)) == [0, 1, 2, 3, 4]
-    assert order(uncrowded(ranked("...", "...", "...", "...", "a b"), 4)) == [0, 1, 2, 4]
+    assert order(uncrowded(ranked("...", "....", ".", "..", "a b"), 4)) == [0, 1, 2, 4]
 
 
 @given(st.lists(st.sampled_from([WIRE, "Winter came.", "The bridge is old.", f"{WIRE} Again."]), max_size=14))
