@@ -24,8 +24,9 @@ from index.durable import publish
 from index.errors import ModelError
 
 AUTO, INT8 = "auto", "int8"
-# Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each.
-_STEP = 8
+# Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each, and that costs as
+# much as an inference. An embedder often serves one short run of indexing; a reader stays, and soon knows every shape.
+_STEPS = {"embedder": 16, "reader": 8}
 # The first inference of a process is alone, and so is what makes tensors before it. OpenVINO makes tables then and lets
 # go of the GIL meanwhile; another thread that comes to need them waits with the GIL in its hands, and both for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
@@ -119,7 +120,8 @@ class ConvertedModel:
 
     def _outputs(self, encoding: Encoding, request: openvino.InferRequest) -> list[NDArray[np.float32]]:
         own = len(encoding.ids)
-        shape = (1, -(-own // _STEP) * _STEP)
+        step = _STEPS[self.card.kind]
+        shape = (1, -(-own // step) * step)
         arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}
         arrays["input_ids"][:] = self.card.pad_id
         for name, column in columns(encoding).items():

@@ -8,6 +8,7 @@ from api.settings import load_settings
 from benchmarks.rivals.protocol import DEPTH, Job, Said, serve
 from index.files import find_files
 from index.ingest import IngestOptions, ingest
+from index.language import language_of
 from index.store import Store
 
 
@@ -29,6 +30,9 @@ class Pincite:
         self._settings = load_settings()
         if reader is None:
             self._embedder = build_embedder(self._settings)
+            # Both are loaded when they are first used.
+            self._embedder.encode_passages([""])
+            language_of("What language words are in is told by a model too, a small one of letters.")
 
     def index(self, job: Job) -> None:
         """Do what `pincite index` does; every file is looked for, read and cut here."""
