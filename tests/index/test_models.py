@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from safetensors.torch import load_file, save_file
 
 from api.build import DEFAULT_READER, DEFAULT_READER_SHA256, build_reader
 from api.settings import Settings
@@ -147,18 +146,16 @@ def test_another_question_answering_model_works_as_the_reader(kind, tmp_path):
     assert text[span.start : span.end] == span.quote
     assert converted(reader_at(made), "reader", tmp_path / "cache", notes.append) == folder
     assert len(notes) == 1  # the second time there is nothing to prepare
-    small = Reader(reader_at(made), quantised(reader_at(made), "reader", tmp_path / "cache", notes.append))
-    (span,) = small.read([("where does the nile end?", (Piece(text, 0),))])
-    assert (small.info.precision, text[span.start : span.end]) == ("int8", span.quote)
 
 
 def test_a_model_whose_loss_nobody_measured_is_not_in_int8_unless_that_is_asked_for(tmp_path):
-    shutil.copytree(DEFAULT_READER, tmp_path / "own")
-    weights = load_file(tmp_path / "own" / "model.safetensors")
-    save_file({**weights, "qa_outputs.bias": weights["qa_outputs.bias"] + 1}, tmp_path / "own" / "model.safetensors")
+    subprocess.run([sys.executable, "-c", MAKE, "bert", str(tmp_path / "own")], check=True, capture_output=True)
     own = {"reader": str(tmp_path / "own"), "cache": tmp_path / "cache"}
     assert build_reader(Settings(**own)).info.precision in {"bf16", "fp32"}
-    assert build_reader(Settings(**own, precision="int8")).info.precision == "int8"
+    small = build_reader(Settings(**own, precision="int8"))
+    text = "the nile ends in egypt. " * 40
+    (span,) = small.read([("where does the nile end?", (Piece(text, 0),))])
+    assert (small.info.precision, text[span.start : span.end]) == ("int8", span.quote)
 
 
 def test_another_tokenizer_with_the_same_weights_is_another_conversion(tmp_path):

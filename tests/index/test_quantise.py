@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,17 @@ def test_answers_in_int8_are_those_of_fp32(exact_reader):
         assert one.margin == pytest.approx(other.margin, abs=1.5)
 
 
-def test_a_model_that_was_compiled_before_gives_the_same_and_a_damaged_one_is_compiled_again(tmp_path):
-    settings = Settings(precision="int8", cache=tmp_path)
+@pytest.fixture
+def own_cache(tmp_path):
+    """A cache with the embedder prepared in it, in both forms, and nothing compiled."""
+    plain, small = build_embedder(Settings(precision="fp32")), build_embedder(Settings(precision="int8"))
+    for folder in (plain.folder, small.folder):
+        shutil.copytree(folder, tmp_path / "models" / folder.name, ignore=shutil.ignore_patterns("compiled-*"))
+    return tmp_path
+
+
+def test_a_model_that_was_compiled_before_gives_the_same_and_a_damaged_one_is_compiled_again(own_cache):
+    settings = Settings(precision="int8", cache=own_cache)
     first = build_embedder(settings)
     expected = first.encode_query(TEXTS[0])
     (kept,) = first.folder.glob("compiled-*.blob")
@@ -62,12 +72,12 @@ def test_a_model_that_was_compiled_before_gives_the_same_and_a_damaged_one_is_co
     assert [path.name for path in first.folder.glob("compiled-*")] == [kept.name]
 
 
-def test_where_nothing_can_be_kept_the_model_is_compiled_each_time(tmp_path, monkeypatch):
+def test_where_nothing_can_be_kept_the_model_is_compiled_each_time(own_cache, monkeypatch):
     def full(partial, final):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("index.runtime.publish", full)
-    embedder = build_embedder(Settings(precision="fp32", cache=tmp_path))
+    embedder = build_embedder(Settings(precision="fp32", cache=own_cache))
     assert np.isclose(np.linalg.norm(embedder.encode_query(TEXTS[0])), 1)
     assert not list(embedder.folder.glob("compiled-*"))
 
