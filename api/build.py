@@ -54,28 +54,25 @@ def prepare_models(settings: Settings, notify: Notify) -> list[PreparedModel]:
 def build_embedder(settings: Settings, notify: Notify = log.info) -> Embedder:
     """Return the embedder, prepared for this machine if this is its first use."""
     files = find_embedder(settings.embedder)
-    precision = _precision(files, settings)
-    return Embedder(files, _prepared(files, "embedder", precision, settings, notify), settings.threads, precision)
+    folder, precision = _prepared(files, "embedder", settings, notify)
+    return Embedder(files, folder, settings.threads, precision)
 
 
 def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
     """Return the reader, prepared for this machine if this is its first use."""
     files = find_reader(settings.reader, DEFAULT_READER, DEFAULT_READER_SHA256)
-    precision = _precision(files, settings)
-    return Reader(files, _prepared(files, "reader", precision, settings, notify), settings.threads, precision)
+    folder, precision = _prepared(files, "reader", settings, notify)
+    return Reader(files, folder, settings.threads, precision)
 
 
-def _precision(files: ModelFiles, settings: Settings) -> str:
-    """Return what a model is to run in: int8 by itself only where its loss was measured."""
+def _prepared(files: ModelFiles, kind: str, settings: Settings, notify: Notify) -> tuple[Path, str]:
+    """Return a model's folder and what it is to run in: int8 by itself only where its loss was measured."""
     if settings.precision == INT8 and not has_bf16():
         log.warning("int8 was measured on processors with bf16 alone; older ones overflow, and may answer otherwise")
     measured = files.sha256 in {EMBEDDER_SHA256, DEFAULT_READER_SHA256}
-    return INT8 if settings.precision == AUTO and measured and has_bf16() else settings.precision
-
-
-def _prepared(files: ModelFiles, kind: str, precision: str, settings: Settings, notify: Notify) -> Path:
+    precision = INT8 if settings.precision == AUTO and measured and has_bf16() else settings.precision
     prepare = quantised if precision == INT8 else converted
-    return prepare(files, kind, settings.cache / "models", notify)
+    return prepare(files, kind, settings.cache / "models", notify), precision
 
 
 def chunk_limits(encoder: Encoder) -> ChunkLimits:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from api.build import build_reader
 from api.settings import load_settings
 from benchmarks.machine import facts, line
-from index.runtime import ModelCard, has_bf16
+from index.runtime import ModelCard, precision_hint
 
 LENGTHS = (128, 192, 256)  # tokens
 BATCHES = (1, 4, 16)  # windows
@@ -27,10 +27,7 @@ _OPTIONS = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
 
 def costs(folder: Path, precision: str, length: int) -> dict[int, float]:
     """Return the milliseconds of processor time that a window of so many tokens takes, by the size of its batch."""
-    hint: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": "f32" if precision == "fp32" or not has_bf16() else "bf16",
-        **_OPTIONS,
-    }
+    hint: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision_hint(precision), **_OPTIONS}
     request = openvino.Core().compile_model(folder / "model.xml", "CPU", hint).create_infer_request()
     inputs = {size: _inputs(ModelCard.load(folder), size, length) for size in BATCHES}
     for size in BATCHES:

@@ -250,7 +250,7 @@ def _in_pieces(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
     piece: list[Loaded] = []
     for loaded in documents:
         piece.append(loaded)
-        if sum(len(one.passages) for one in piece) >= min(PIECE, BATCH):
+        if sum(len(one.passages) for one in piece) >= PIECE:
             yield piece
             piece = []
     if piece:

@@ -144,8 +144,7 @@ class ConvertedModel:
         with self._compiling:
             if at_once not in self._compiled:
                 options: dict[str, Any] = {
-                    # What int8 does not cover (attention, norms) takes bf16 too where there is one.
-                    "INFERENCE_PRECISION_HINT": "f32" if self.precision == "fp32" or not has_bf16() else "bf16",
+                    "INFERENCE_PRECISION_HINT": precision_hint(self.precision),
                     "NUM_STREAMS": at_once,
                     "INFERENCE_NUM_THREADS": self._threads,
                 }
@@ -200,6 +199,11 @@ def cores() -> int:
 def has_bf16() -> bool:
     """Return whether the processor multiplies bfloat16 itself. Those that do multiply int8 without overflow too."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def precision_hint(precision: str) -> str:
+    """Return what OpenVINO is told: what int8 does not cover (attention, norms) takes bf16 too where there is one."""
+    return "f32" if precision == "fp32" or not has_bf16() else "bf16"
 
 
 def _precision(stored: str, wanted: str) -> str:

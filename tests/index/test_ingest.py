@@ -40,6 +40,7 @@ class Waiting(WordEncoder):
 def files(tmp_path, monkeypatch):
     """Six files of a passage each, and a batch for each of them."""
     monkeypatch.setattr(index.ingest, "BATCH", 1)
+    monkeypatch.setattr(index.ingest, "PIECE", 1)
     for number in range(6):
         (tmp_path / f"{number}.txt").write_text(f"The bread of day {number} was {'poison' if number == 2 else 'good'}.")
     return tmp_path
