@@ -22,7 +22,7 @@ def group() -> None:
 
 
 def prepare(embedder: EmbedderOption = None, reader: ReaderOption = None, json: JsonOption = False) -> None:
-    """Convert embedder and reader for this machine, in int8 where that is used. Else their first use does it."""
+    """Convert the embedder and the reader for this machine. Else their first use does it."""
     from api.build import prepare_models  # the runtime is slow to import
 
     prepared = prepare_models(settings_of(None, embedder, reader), note)
