@@ -5,9 +5,11 @@ switched off), and `card.json` (see `ModelCard`). `index/convert.py` makes it.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from index.durable import publish
 from index.errors import ModelError
+
+# The package loads its converter with itself: a good part of a start, which running a model never needs.
+_CONVERTER = "openvino.tools.ovc"
+_left_out = sys.modules.setdefault(_CONVERTER, None) is None  # type: ignore[arg-type]
+import openvino  # noqa: E402
+
+if _left_out:
+    del sys.modules[_CONVERTER]
 
 AUTO, INT8 = "auto", "int8"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each, and that costs as
@@ -161,9 +170,15 @@ def columns(encoding: Encoding) -> dict[str, list[int]]:
     }
 
 
+@functools.cache
+def _core() -> openvino.Core:
+    """Return the one runtime of this process: each one more would load, and end, a plugin and threads of its own."""
+    return openvino.Core()
+
+
 def _compiled(network: Path, options: dict[str, Any]) -> openvino.CompiledModel:
     """Return the network ready to run, from the compiled form beside it if that was made here: four times as fast."""
-    core = openvino.Core()
+    core = _core()
     machine = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     facts = json.dumps([openvino.get_version(), *machine, options]).encode()
     kept = network.with_name(f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.blob")
@@ -198,7 +213,7 @@ def cores() -> int:
 
 def has_bf16() -> bool:
     """Return whether the processor multiplies bfloat16 itself. Those that do multiply int8 without overflow too."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def precision_hint(precision: str) -> str:
@@ -217,12 +232,14 @@ def _precision(stored: str, wanted: str) -> str:
 
 def converted_network(module: object, example: dict[str, Any]) -> openvino.Model:
     """Return the network of a torch module that takes `example`'s tensors by name."""
-    return openvino.convert_model(module, example_input=example)
+    from openvino.tools.ovc import convert_model
+
+    return convert_model(module, example_input=example)
 
 
 def load_network(path: Path) -> openvino.Model:
     """Return the network in `path` (.xml, .bin beside it), not made ready to run."""
-    return openvino.Core().read_model(path)
+    return _core().read_model(path)
 
 
 def save_network(network: openvino.Model, path: Path) -> None:

@@ -1,5 +1,6 @@
 """What every test shares: no network, no settings from outside, the real models loaded once."""
 
+import faulthandler
 import os
 from pathlib import Path
 
@@ -13,6 +14,13 @@ hypothesis.settings.load_profile("pincite")
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in [n for n in os.environ if n.startswith("PINCITE_")]:
     del os.environ[name]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure():
+    """Let a crash show the thread that crashed: all of them, as pytest would have it, hide it in a long log."""
+    faulthandler.enable(os.dup(2), all_threads=False)
+
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 
