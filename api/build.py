@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from api.settings import Settings, load_settings
-from index.chunk import RULES, ChunkLimits
+from index.chunk_limits import RULES, ChunkLimits
 from index.embed import Embedder
 from index.manifest import NO_MARKS, Manifest
 from index.models import EMBEDDER_SHA256, ModelFiles, converted, find_embedder, find_reader, quantised

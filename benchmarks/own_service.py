@@ -87,5 +87,5 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
         with contextlib.suppress(httpx2.HTTPError):
             if httpx2.get(f"{url}/readyz").status_code == 200:
                 return
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise SystemExit("the service ended; `pincite serve` with the same store says why")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.chunk import ChunkLimits, chunk
+from index.chunk import chunk
+from index.chunk_limits import ChunkLimits
 from index.manifest import Manifest
 from index.store import Store
 from index.types import Document, Encoder

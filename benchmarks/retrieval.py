@@ -29,7 +29,7 @@ from benchmarks.fusion import FUSIONS
 from benchmarks.judged import Collection, load_collection
 from benchmarks.passages import Cut, Progress, Vectors, fill
 from benchmarks.rankings import Fuse, margins, matching, nearest, ordered, passages, reread
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.rankings import Ranking
 from index.snapshot import Snapshot
 from index.types import Encoder, StoredPassage

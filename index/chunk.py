@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from index.chunk_limits import ChunkLimits
 from index.offsets import break_before
 from index.sections import Region, regions
 from index.sentences import sentences
@@ -16,26 +17,6 @@ _PIECE = 20_000  # characters given to the tokenizer at once, about
 _SLACK = 8  # tokens by which counts in running text and alone may differ
 _VISIBLE = re.compile(r"\S")
 _PARAGRAPH_END = re.compile(r"\s*+\Z|[^\S\r\n]*(?:\r\n|\r|\n)[^\S\r\n]*[\r\n]")
-
-
-# Raise it when marks, metadata or passages of the same file come out otherwise: a store keeps to one number.
-RULES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkLimits:
-    """How long passages may be, in the embedder's tokens.
-
-    `window`: the most that context, line break and text have together. `target`: what a passage's text aims at.
-    """
-
-    window: int
-    target: int = 160
-    overlap_sentences: int = 1
-
-    def __post_init__(self) -> None:
-        if self.window < 3 or self.target < 1 or self.overlap_sentences < 0:
-            raise ValueError(f"need window >= 3, target >= 1, overlap_sentences >= 0, got {self}")
 
 
 @dataclass(frozen=True, slots=True)

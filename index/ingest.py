@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from index.chunk import ChunkLimits, chunk
+from index.chunk import chunk
+from index.chunk_limits import ChunkLimits
 from index.errors import Rejected, UsageError
 from index.file_report import FileReport, linked, of_document, of_summary
 from index.files import FoundFile, Skipped

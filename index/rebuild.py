@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from index.chunk import ChunkLimits, chunk
+from index.chunk import chunk
+from index.chunk_limits import ChunkLimits
 from index.errors import Rejected
 from index.ingest import Progress
 from index.load import load_bytes

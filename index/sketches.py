@@ -1,11 +1,13 @@
 """Which of many texts are nearly the same, told without comparing each with each: the only import of `datasketch`."""
 
 from dataclasses import dataclass
-
-from datasketch import MinHash, MinHashLSH
+from typing import TYPE_CHECKING
 
 from index.near import NEAR, runs
 from index.types import Document
+
+if TYPE_CHECKING:  # slow to import, for it loads SciPy; a service and most runs of indexing sketch nothing
+    from datasketch import MinHash
 
 _PERMUTATIONS = 128  # of a sketch: likeness is estimated to some 4 points
 
@@ -26,6 +28,8 @@ class Sketches:
 
     def add(self, document: Document) -> None:
         """Take a document in; very short ones are passed over."""
+        from datasketch import MinHash
+
         if found := runs(document):
             made = MinHash(num_perm=_PERMUTATIONS)  # seeded: the same text gives the same sketch
             made.update_batch([run.encode() for run in sorted(found)])
@@ -36,6 +40,10 @@ class Sketches:
 
         A copy of a copy is a copy of the first. Estimated, and the same at every call.
         """
+        if not self._made:
+            return {}
+        from datasketch import MinHashLSH
+
         index = MinHashLSH(threshold=NEAR, num_perm=_PERMUTATIONS)
         found: dict[str, Copy] = {}
         for source, made in self._made.items():

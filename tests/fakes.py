@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from index.chunk import ChunkLimits, chunk
+from index.chunk import chunk
+from index.chunk_limits import ChunkLimits
 from index.manifest import Manifest
 from index.offsets import widen
 from index.store import Store

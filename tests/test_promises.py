@@ -10,7 +10,7 @@ from fakes import MANIFEST, WINDOW, AnySpanReader, NameReader, WordEncoder, answ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.files import FoundFile
 from index.ingest import IngestOptions, ingest, remove
 from index.store import Store

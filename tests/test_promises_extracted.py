@@ -8,7 +8,7 @@ from file_samples import docx, paragraph, pdf, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.files import FoundFile
 from index.ingest import IngestOptions, ingest
 from index.rebuild import rebuild

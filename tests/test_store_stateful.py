@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.doctor import check, repair
 from index.files import FoundFile
 from index.ingest import IngestOptions, ingest, remove

@@ -1,5 +1,5 @@
 """`python -m api.cli` is `pincite`."""
 
-from api.cli.main import main
+from api.cli.main import run
 
-main()
+run()

@@ -1,5 +1,6 @@
 """`pincite`: the commands put together, and what their errors become."""
 
+import gc
 import os
 import sys
 from importlib.metadata import version
@@ -61,6 +62,14 @@ def main() -> None:
         _fail("stopped; what was reported as done is kept", INTERRUPTED)
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def run() -> None:
+    """Run `main` as a process of its own: at its end, nothing of what the models were made of is looked through."""
+    try:
+        main()
+    finally:
+        gc.freeze()
 
 
 def _fail(message: object, code: int) -> None:

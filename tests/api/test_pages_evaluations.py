@@ -16,7 +16,7 @@ from waiting import wait_for
 from api.app import create_app
 from api.pages.evaluations import MEASURED_TAGS
 from api.pages.narrowed import ROWS, Wanted, listing
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.originals import put_bytes
 from index.types import document_id_of
 

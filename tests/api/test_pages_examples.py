@@ -10,7 +10,7 @@ from waiting import wait_for
 from api.app import create_app
 from api.example_questions import candidates
 from api.examples import ASKED, SHOWN, Examples
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.originals import put_bytes, remove_document
 from index.types import Document, Field, Mark, Metadata, document_id_of
 

@@ -15,7 +15,7 @@ from fakes import WINDOW, WordEncoder
 from api.cli.watching import _is_theirs
 from api.settings import Settings
 from api.watching import Watcher
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.errors import UsageError
 from index.originals import put_bytes
 from index.store import Store

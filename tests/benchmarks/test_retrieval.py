@@ -13,7 +13,7 @@ from benchmarks.evidence import evidence_measures
 from benchmarks.judged import load_collection
 from benchmarks.passages import Cut, Vectors, fill
 from benchmarks.rankings import Fuse, matching, nearest, ordered, passages, reread
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.errors import UsageError
 from index.types import NO_FILTERS, Passage, StoredPassage
 from rag.gold import Evidence, GoldQuestion

@@ -15,7 +15,7 @@ from waiting import wait_for
 from api.app import create_app
 from api.keys import new_key
 from api.service_store import ServiceStore
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.originals import put_bytes
 
 ROOT = Path(__file__).parents[2]

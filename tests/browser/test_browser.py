@@ -12,7 +12,7 @@ from served import served
 from waiting import wait_for
 
 from api.app import create_app
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.originals import put_bytes
 from index.types import document_id_of
 

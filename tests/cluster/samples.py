@@ -9,7 +9,7 @@ from fakes import WINDOW, WordEncoder
 from api.build import manifest_for
 from api.cluster.ingestion import Shards, ingest_on_cluster
 from api.cluster.workers import Work
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.files import find_files
 from index.ingest import IngestOptions, ingest
 from index.shards import make_shards

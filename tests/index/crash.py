@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fakes import MANIFEST, WordEncoder
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.doctor import check, repair
 from index.errors import StoreError
 from index.files import FoundFile

@@ -7,7 +7,7 @@ from fakes import WINDOW, WordEncoder, new_store
 from store_samples import MANIFEST, NILE, base_files, matching_texts, nearest_texts, put, remove, texts, write
 
 from index.backup import backup
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.doctor import check, repair
 from index.errors import StoreError, UsageError
 from index.originals import original, put_bytes

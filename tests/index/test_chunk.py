@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.chunk import ChunkLimits, chunk
+from index.chunk import chunk
+from index.chunk_limits import ChunkLimits
 from index.errors import Rejected
 from index.load import load_bytes
 from index.offsets import locate

@@ -5,7 +5,7 @@ import pytest
 from fakes import WINDOW, WordEncoder, new_store
 from store_samples import MANIFEST, matching_texts, nearest_texts, remove, write
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.doctor import UPLOAD, Problem, check, repair
 from index.originals import original, put_bytes
 from index.schema import REMAKE

@@ -76,11 +76,12 @@ def test_token_spans_are_where_the_tokens_stand(embedder):
     assert [text[start:end] for start, end in spans] == ["Ta", "sh", "ken", "t", ",", "2001", ":", "naïve"]
 
 
-def test_what_answers_never_loads_torch():
+def test_what_answers_never_loads_torch_or_a_converter():
     script = (
         "import sys; from pathlib import Path; from api.build import open_answerer, build_embedder, build_reader;"
         "from api.settings import Settings; s = Settings(); build_embedder(s).encode_query('x'); build_reader(s);"
-        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'sklearn'} & sys.modules.keys()))"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'sklearn', 'scipy', 'openvino.tools.ovc'}"
+        " & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ from fakes import WordEncoder
 
 import index.ingest
 from api.build import manifest_for
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.files import find_files
 from index.ingest import IngestOptions, ingest
 from index.store import Store

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fakes import WINDOW, WordEncoder, new_store, put
 
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.errors import Rejected, StoreError
 from index.files import FoundFile
 from index.ingest import UPLOADED, IngestOptions, ingest, remove

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.shards import DenseCorpus, spread, told
-from index.chunk import ChunkLimits
+from index.chunk_limits import ChunkLimits
 from index.errors import StoreError, UsageError
 from index.files import find_files
 from index.ingest import IngestOptions, ingest
