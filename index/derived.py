@@ -72,7 +72,7 @@ class DerivedIndexes:
             return view
         if state.lexical.generation != state.generation:
             raise StoreError(f"{self._folder}: the lexical index is behind; try again")
-        lexical = self._lexical.open(_marker(state), state.lexical.sha256)
+        lexical = self.lexical(state)
         same_base = view is not None and view.base_generation == state.vectors.generation
         if view is not None and same_base and view.manifest == state.manifest:
             vectors, since = view.vectors, view.generation
@@ -131,8 +131,10 @@ class DerivedIndexes:
         return sorted({file.name for file in found if file != kept})
 
     def _settle_lexical(self, connection: sqlite3.Connection, state: State, rebuild: bool) -> None:
-        """Catch up where the files are what the last writer left, else make them anew."""
+        """Catch up where the files are what the last writer left, else make them anew; a new store has none."""
         done = state.lexical
+        if not state.generation and not rebuild:
+            return
         if done.sha256 and not rebuild and self._lexical.fingerprint() == done.sha256:
             if done.generation == state.generation:
                 return
@@ -194,7 +196,9 @@ class DerivedIndexes:
         return self._load_base(state)
 
     def lexical(self, state: State) -> LexicalView:
-        """Return the lexical index as its files hold it (for checking it); raises StoreError if damaged."""
+        """Return the lexical index as its files hold it; raises StoreError if damaged."""
+        if not state.generation:
+            return LexicalView.empty(self._folder / "lexical")
         return self._lexical.open(_marker(state), state.lexical.sha256)
 
 

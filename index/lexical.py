@@ -52,11 +52,17 @@ class LexicalView:
     def __init__(self, path: Path, searcher: Any, schema: Any) -> None:  # noqa: ANN401 (tantivy has no types here)
         self._path, self._searcher, self._schema = path, searcher, schema
 
+    @classmethod
+    def empty(cls, path: Path) -> "LexicalView":
+        """Return the view of a store that nothing was written to: it has no files."""
+        index = _registered(Index(_schema()))
+        return cls(path, index.searcher(), index.schema)
+
     def word_counts(self, text: str) -> WordCounts:
         """Return in how many passages of this index each term of `text` is."""
         with _trouble(self._path):
             holding = {term: self._searcher.doc_freq("body", term) for term in terms(text)}
-            return WordCounts(self._searcher.num_docs - 1, holding)  # the marker is no passage
+            return WordCounts(max(0, self._searcher.num_docs - 1), holding)  # the marker is no passage
 
     def search(
         self, text: str, k: int, allowed: Iterable[str] | None = None, counts: WordCounts | None = None

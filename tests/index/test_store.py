@@ -19,6 +19,7 @@ from store_samples import (
 
 from index.errors import StoreError
 from index.manifest import Manifest
+from index.rankings import WordCounts
 from index.store import Store
 from index.types import Document, Field, Mark, Metadata, Passage, document_id_of
 
@@ -45,6 +46,7 @@ def test_an_empty_store_finds_nothing_and_says_so(store):
         assert (snapshot.generation, snapshot.documents, snapshot.passages) == (0, 0, 0)
         assert snapshot.nearest(NILE, 10) == []
         assert snapshot.matching("nile", 10) == []
+        assert snapshot.word_counts("nile") == WordCounts(0, {"nile": 0})
         assert snapshot.list_documents() == list(snapshot.iter_documents()) == []
         assert snapshot.document("0" * 16) is None
         assert snapshot.stored_passages([]) == []
