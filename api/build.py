@@ -20,7 +20,7 @@ from rag.calibrate import Calibration, Fingerprint
 from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
-DEFAULT_READER_SHA256 = "98bc8ec1fc998a47ada40e825107de729ce0a834b4a3d28293e2e7f8acd29e9a"
+DEFAULT_READER_SHA256 = "376885dcf69ce9ad2d08f70850f5fdd6ab4f3c97e90006fd93c45a52ee8d06a4"
 CALIBRATION = "calibration.json"
 SHIPPED = "calibration*.json"  # one for each kind of precision
 Notify = Callable[[str], None]
