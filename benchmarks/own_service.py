@@ -83,9 +83,10 @@ def own_service(store: Path, workers: int) -> Iterator[tuple[str, int]]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    while process.poll() is None:
-        with contextlib.suppress(httpx2.HTTPError):
-            if httpx2.get(f"{url}/readyz").status_code == 200:
-                return
-        time.sleep(0.02)
+    with httpx2.Client() as client:
+        while process.poll() is None:
+            with contextlib.suppress(httpx2.HTTPError):
+                if client.get(f"{url}/readyz").status_code == 200:
+                    return
+            time.sleep(0.02)
     raise SystemExit("the service ended; `pincite serve` with the same store says why")

@@ -1,7 +1,7 @@
 """How soon commands are there: each in a process of its own, from nothing, in turns.
 
-`ask` answers one question over the store; `serve` is there once `/readyz` says so, on a copy of the store; `help` is
-`pincite --help`. `torch` imports torch and transformers and does nothing: what it would cost to begin with them.
+`ask` answers one question over the store; `serve` is there once `/readyz` says so (the store is copied for it first);
+`help` is `pincite --help`. `torch` imports torch and transformers and does nothing: what it would cost to begin so.
 
     pincite index seeds --store seeds.store
     python -m benchmarks.starts seeds.store
@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("store", type=Path, help="a filled store")
     parser.add_argument("--rounds", type=int, default=7, help="how often each is measured")
     args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds: one at least")
     print(table(measured(starts_of(args.store), args.rounds)))
     print(f"\nMedian (range) of {args.rounds} rounds. {line(facts())}")
 

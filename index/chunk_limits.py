@@ -1,4 +1,4 @@
-"""How documents are cut, as a store records it. Apart from `chunk`, which an answer needs nothing else of."""
+"""How documents are cut, as a store records it. Apart from `chunk`, so that answering does not import what cuts."""
 
 from dataclasses import dataclass
 

@@ -62,7 +62,7 @@ class LexicalView:
         """Return in how many passages of this index each term of `text` is."""
         with _trouble(self._path):
             holding = {term: self._searcher.doc_freq("body", term) for term in terms(text)}
-            return WordCounts(max(0, self._searcher.num_docs - 1), holding)  # the marker is no passage
+            return WordCounts(max(0, self._searcher.num_docs - 1), holding)  # the marker, if any, is no passage
 
     def search(
         self, text: str, k: int, allowed: Iterable[str] | None = None, counts: WordCounts | None = None
@@ -153,6 +153,10 @@ class LexicalIndex:
             shutil.rmtree(self._path, ignore_errors=True)
             partial.rename(self._path)
         return self.fingerprint()
+
+    def clear(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self._path, ignore_errors=True)
 
     def sweep(self) -> None:
         """Delete what a `rebuild` that was cut short left."""

@@ -24,7 +24,8 @@ from tokenizers import Encoding, Tokenizer
 from index.durable import publish
 from index.errors import ModelError
 
-# The package loads its converter with itself: a good part of a start, which running a model never needs.
+# The package loads its converter with itself: a good part of a start, which running a model never needs. None makes
+# that import fail, which the package passes over; `openvino.convert_model` is then absent from this process.
 _CONVERTER = "openvino.tools.ovc"
 _left_out = sys.modules.setdefault(_CONVERTER, None) is None  # type: ignore[arg-type]
 import openvino  # noqa: E402
@@ -170,7 +171,7 @@ def columns(encoding: Encoding) -> dict[str, list[int]]:
     }
 
 
-@functools.cache
+@functools.cache  # first called by whoever makes a model, before there are threads that run it
 def _core() -> openvino.Core:
     """Return the one runtime of this process: each one more would load, and end, a plugin and threads of its own."""
     return openvino.Core()

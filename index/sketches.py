@@ -28,9 +28,9 @@ class Sketches:
 
     def add(self, document: Document) -> None:
         """Take a document in; very short ones are passed over."""
-        from datasketch import MinHash
-
         if found := runs(document):
+            from datasketch import MinHash
+
             made = MinHash(num_perm=_PERMUTATIONS)  # seeded: the same text gives the same sketch
             made.update_batch([run.encode() for run in sorted(found)])
             self._made[document.source] = made

@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run `main` as a process of its own: at its end, nothing of what the models were made of is looked through."""
+    """Run `main` as all that this process does: frozen, its objects are not searched for garbage at its end."""
     try:
         main()
     finally:

@@ -41,6 +41,17 @@ def test_a_new_store_needs_a_manifest(folder):
         Store.open(folder, create=True)
 
 
+def test_a_new_store_has_nothing_of_what_lay_in_its_folder(folder):
+    with Store.open(folder, MANIFEST, create=True) as store:
+        write(store, a=["nile"])
+        assert (folder / "lexical").is_dir()
+    for file in folder.glob("pincite.sqlite*"):
+        file.unlink()
+    with Store.open(folder, MANIFEST, create=True) as store, store.snapshot() as snapshot:
+        assert snapshot.matching("nile", 10) == []
+        assert not (folder / "lexical").exists()
+
+
 def test_an_empty_store_finds_nothing_and_says_so(store):
     with store.snapshot() as snapshot:
         assert (snapshot.generation, snapshot.documents, snapshot.passages) == (0, 0, 0)
