@@ -133,7 +133,7 @@ class DerivedIndexes:
     def _settle_lexical(self, connection: sqlite3.Connection, state: State, rebuild: bool) -> None:
         """Catch up where the files are what the last writer left, else make them anew; a new store has none."""
         done = state.lexical
-        if not state.generation and not rebuild:
+        if not state.generation:
             self._lexical.clear()  # what an earlier store, or a first write that was cut short, left here
             return
         if done.sha256 and not rebuild and self._lexical.fingerprint() == done.sha256:
@@ -199,7 +199,7 @@ class DerivedIndexes:
     def lexical(self, state: State) -> LexicalView:
         """Return the lexical index as its files hold it, and a new store has none; raises StoreError if damaged."""
         if not state.generation:
-            return LexicalView.empty(self._folder / "lexical")
+            return self._lexical.empty()
         return self._lexical.open(_marker(state), state.lexical.sha256)
 
 

@@ -52,12 +52,6 @@ class LexicalView:
     def __init__(self, path: Path, searcher: Any, schema: Any) -> None:  # noqa: ANN401 (tantivy has no types here)
         self._path, self._searcher, self._schema = path, searcher, schema
 
-    @classmethod
-    def empty(cls, path: Path) -> "LexicalView":
-        """Return the view of a store that nothing was written to: it has no files."""
-        index = _registered(Index(_schema()))
-        return cls(path, index.searcher(), index.schema)
-
     def word_counts(self, text: str) -> WordCounts:
         """Return in how many passages of this index each term of `text` is."""
         with _trouble(self._path):
@@ -123,6 +117,11 @@ class LexicalIndex:
         self._path = path
         self._digests: dict[tuple[str, int, int, int], bytes] = {}  # Tantivy never changes a file, it makes another
 
+    def empty(self) -> LexicalView:
+        """Return the view of a store that nothing was written to: it has no files."""
+        index = _registered(Index(_schema()))
+        return LexicalView(self._path, index.searcher(), index.schema)
+
     def open(self, marker: str, sha256: str) -> LexicalView:
         """Return a view of the state `marker`; raises StoreError unless its files are the ones that were written."""
         with _trouble(self._path):
@@ -150,7 +149,7 @@ class LexicalIndex:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             _commit(_registered(Index(_schema(), path=str(partial))), marker, (), added)
-            shutil.rmtree(self._path, ignore_errors=True)
+            self.clear()
             partial.rename(self._path)
         return self.fingerprint()
 
