@@ -32,11 +32,13 @@ def runs(document: Document) -> frozenset[str]:
 
 def runs_of_text(text: str) -> frozenset[str]:
     """Return the runs of five words of a passage; of a shorter one, all its words as one."""
-    return _runs([word.group().casefold() for word in _WORD.finditer(text)])
+    return _runs(_WORD.findall(text.casefold()))
 
 
 def _runs(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(" ".join(words[at : at + _RUN]) for at in range(max(1, len(words) - _RUN + 1)))
+    if len(words) < _RUN:
+        return frozenset([" ".join(words)])
+    return frozenset(map(" ".join, zip(*(words[at:] for at in range(_RUN)), strict=False)))
 
 
 def _words(document: Document) -> Iterator[str]:

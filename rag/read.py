@@ -96,7 +96,8 @@ class Reader:
         return best
 
     def _windows(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> tuple[list[Encoding], list[int]]:
-        texts = [(self._cut(question), "".join(piece.text for piece in pieces)) for question, pieces in pairs]
+        questions = {question: self._cut(question) for question in dict(pairs)}
+        texts = [(questions[question], "".join(piece.text for piece in pieces)) for question, pieces in pairs]
         windows: list[Encoding] = []
         owners: list[int] = []
         for owner, first in enumerate(self._pairs.encode_batch(texts)):
