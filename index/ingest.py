@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from index.sketches import Sketches
 from index.snapshot import DocumentSummary
 from index.store import Store
 from index.types import Document, Encoder, document_id_of
+
+T = TypeVar("T")
 
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
 BATCH = 512  # passages written together: bounds memory
@@ -126,9 +129,12 @@ def ingest(
             raise CancelledError
         progress(done, total, source)
 
-    pieces = _in_pieces(_changed(known_documents(store), files, encoder, options, (report, tell)))
-    with closing(_one_ahead(pieces, over)) as ahead:
-        for batch, rows, embedded in _embedded(store, encoder, ahead):
+    changed = _changed(known_documents(store), files, encoder, options, (report, tell))
+    with (
+        closing(_one_ahead(_in_pieces(changed), over)) as read,
+        closing(_one_ahead(_embedded(store, encoder, read), over)) as ready,
+    ):
+        for batch, rows, embedded in ready:
             report.embedded += embedded
             uploads = write_documents(store, batch, rows)
             stored = [loaded for loaded in batch if loaded.document.document_id not in uploads]
@@ -247,29 +253,32 @@ def _read(file: FoundFile, options: IngestOptions) -> tuple[Document, int]:
 
 
 def _in_pieces(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
-    """Yield runs of documents with at least `PIECE` passages together; the last may have fewer."""
+    """Yield runs of documents with at least `PIECE` passages together.
+
+    The last may have fewer, and so may the first, for nothing is embedded before it is there.
+    """
     piece: list[Loaded] = []
+    enough = 1
     for loaded in documents:
         piece.append(loaded)
-        if sum(len(one.passages) for one in piece) >= PIECE:
+        if sum(len(one.passages) for one in piece) >= enough:
             yield piece
-            piece = []
+            piece, enough = [], PIECE
     if piece:
         yield piece
 
 
-def _one_ahead(pieces: Iterator[list[Loaded]], over: threading.Event) -> Generator[list[Loaded], None, None]:
-    """Yield the same, each next piece read and cut in a thread while the one before is embedded and written.
+def _one_ahead(items: Iterator[T], over: threading.Event) -> Generator[T, None, None]:
+    """Yield the same, each next one made in a thread while the one before is used.
 
-    `over` is set when no more is wanted. The thread ends at its next file then, and is waited for.
+    `over` is set when no more is wanted. The thread ends with what it makes, and is waited for.
     """
-    end: list[Loaded] = []
-    with ThreadPoolExecutor(1, "reading") as reading:
+    with ThreadPoolExecutor(1, "ahead") as thread:
         try:
-            following = reading.submit(next, pieces, end)
-            while piece := following.result():
-                following = reading.submit(next, pieces, end)
-                yield piece
+            following = thread.submit(next, items, None)
+            while (item := following.result()) is not None:
+                following = thread.submit(next, items, None)
+                yield item
         finally:
             over.set()
 
@@ -277,16 +286,20 @@ def _one_ahead(pieces: Iterator[list[Loaded]], over: threading.Event) -> Generat
 def _embedded(
     store: Store, encoder: Encoder, pieces: Iterable[list[Loaded]]
 ) -> Iterator[tuple[list[Loaded], NDArray[np.float32], int]]:
-    """Yield batches of at least `BATCH` passages: documents, their rows, and how many texts had to be embedded."""
-    batch, rows, made, embedded = list[Loaded](), list[NDArray[np.float32]](), dict[str, NDArray[np.float32]](), 0
+    """Yield batches of at least `BATCH` passages: documents, their rows, and how many texts had to be embedded.
+
+    A batch may be yet to be written while the next is made, so vectors are taken from it too.
+    """
+    batch, rows, embedded = list[Loaded](), list[NDArray[np.float32]](), 0
+    before, made = dict[str, NDArray[np.float32]](), dict[str, NDArray[np.float32]]()
     for piece in pieces:
         passages = [passage for loaded in piece for passage in loaded.passages]
-        found, count = vectors_of(store, encoder, passages, made)
+        found, count = vectors_of(store, encoder, passages, before | made)
         made |= zip((passage.embedding_key for passage in passages), found, strict=True)
         batch, rows, embedded = batch + piece, [*rows, found], embedded + count
         if sum(map(len, rows)) >= BATCH:
             yield batch, np.concatenate(rows), embedded
-            batch, rows, made, embedded = [], [], {}, 0
+            batch, rows, embedded, before, made = [], [], 0, made, {}
     if batch:
         yield batch, np.concatenate(rows), embedded
 

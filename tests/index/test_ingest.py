@@ -1,4 +1,4 @@
-"""Reading goes on in a thread while what was read is embedded; what ends the one ends the other."""
+"""Files are read, embedded and written in step, each in a thread of its own; what ends one ends all."""
 
 import threading
 
@@ -62,9 +62,57 @@ def test_a_file_is_embedded_while_the_next_is_read(files, tmp_path_factory):
     assert encoder.read == [*report.added, "end"]
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """Each batch is written once the vectors of the one after it are there."""
+    found, here = [], threading.Condition()
+    look, write = index.ingest.vectors_of, index.ingest.write_documents
+
+    def looked(store, encoder, passages, made):
+        vectors = look(store, encoder, passages, made)
+        with here:
+            found.append([passage.text for passage in passages])
+            here.notify_all()
+        return vectors
+
+    def write_behind(store, batch, rows):
+        sources.append([loaded.document.source for loaded in batch])
+        with here:
+            assert here.wait_for(lambda: len(found) > min(len(sources), 5), timeout=60)
+        return write(store, batch, rows)
+
+    sources = []
+    monkeypatch.setattr(index.ingest, "vectors_of", looked)
+    monkeypatch.setattr(index.ingest, "write_documents", write_behind)
+    return sources
+
+
+def test_a_batch_is_written_while_the_next_is_embedded_and_a_text_in_both_is_embedded_once(
+    files, tmp_path_factory, written
+):
+    for number in (2, 3, 4):
+        (files / f"{number}.txt").write_text("The bread of this day is that of the last.")
+    report, documents = run(Waiting(), files, tmp_path_factory.mktemp("stores") / "store")
+    assert written == [[f"{number}.txt"] for number in range(6)]
+    assert (documents, report.passages, report.embedded) == (6, 6, 4)
+
+
+def test_where_writing_fails_no_thread_embeds_on(files, tmp_path_factory, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(index.ingest, "write_documents", full)
+    (files / "2.txt").unlink()
+    encoder = Waiting()
+    with pytest.raises(OSError, match="no space left"):
+        run(encoder, files, tmp_path_factory.mktemp("stores") / "store")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert len(encoder.embedded) <= 2
+
+
 def test_where_embedding_fails_no_thread_reads_on(files, tmp_path_factory):
     encoder = Waiting()
     with pytest.raises(RuntimeError, match="poison is not encoded"):
         run(encoder, files, tmp_path_factory.mktemp("stores") / "store")
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
     assert encoder.read == ["0.txt", "1.txt", "2.txt", "3.txt"]
