@@ -11,6 +11,8 @@ _LEAST = 20  # words; shorter texts say too little to be anyone's copy
 _MOST = 20_000  # words that are compared, from the beginning
 # Scripts that do not put spaces between words: each character counts as one.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
+# In ASCII, where this is ten times as fast: what stands between words becomes a space.
+_BETWEEN = {code: " " for code in range(128) if not _WORD.match(chr(code))}
 
 
 def likeness(one: Document, other: Document) -> float:
@@ -32,7 +34,8 @@ def runs(document: Document) -> frozenset[str]:
 
 def runs_of_text(text: str) -> frozenset[str]:
     """Return the runs of five words of a passage; of a shorter one, all its words as one."""
-    return _runs(_WORD.findall(text.casefold()))
+    folded = text.casefold()
+    return _runs(folded.translate(_BETWEEN).split() if folded.isascii() else _WORD.findall(folded))
 
 
 def _runs(words: Sequence[str]) -> frozenset[str]:

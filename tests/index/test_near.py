@@ -1,7 +1,11 @@
+import re
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from index.load import load_bytes
-from index.near import NEAR, likeness
+from index.near import NEAR, likeness, runs_of_text
 from index.sketches import Copy, Sketches
 
 WORDS = [f"word{n}" for n in range(200)]
@@ -53,3 +57,10 @@ def test_scripts_without_spaces_are_compared_by_character():
     text = "政府周三批准了养老金法案许多人认为这是一个坏主意中国和俄罗斯在上海合作组织中发挥了重要作用"
     one, other = load_bytes("a.txt", text.encode()), load_bytes("b.txt", (text + "他们明天再见").encode())
     assert likeness(one, other) == (len(text) - 4) / (len(text) + 6 - 4)
+
+
+# Up to U+052F every script has spaces between its words.
+@given(st.text(st.characters(codec="ascii")) | st.text(st.characters(max_codepoint=0x52F)))
+def test_the_runs_of_a_passage_are_its_words_five_by_five(text):
+    words = re.findall(r"\w+", text.casefold())
+    assert runs_of_text(text) == {" ".join(words[at : at + 5]) for at in range(max(1, len(words) - 4))}
