@@ -45,7 +45,10 @@ def with_ties(search: Callable[[int], Ranking], reach: int, beyond: int = 1) -> 
 
 def first_with_ties(ranking: Ranking, reach: int) -> Ranking:
     """Cut a ranking that is long enough in the same way."""
-    return [hit for hit in ranking if len(ranking) <= reach or hit[1] >= ranking[reach - 1][1]]
+    if len(ranking) <= reach:
+        return ranking
+    least = ranking[reach - 1][1]
+    return [hit for hit in ranking if hit[1] >= least]
 
 
 def merged(rankings: Sequence[Ranking], reach: int) -> Ranking:

@@ -68,14 +68,17 @@ def uncrowded(ranked: Iterable[tuple[StoredPassage, float]], depth: int) -> list
     first: list[tuple[StoredPassage, float]] = []
     further: list[tuple[StoredPassage, float]] = []
     seen: dict[str, frozenset[str]] = {}
+    runs: set[str] = set()  # of all that is in `seen`; most passages share none, and need not be held against each
     for pair in ranked:
         text = pair[0].passage.text
         own = seen.get(text) or runs_of_text(text)
-        if text not in seen and sum(in_common(own, other) >= NEAR for other in seen.values()) >= COPIES:
+        repeats = text not in seen and not runs.isdisjoint(own)
+        if repeats and sum(in_common(own, other) >= NEAR for other in seen.values()) >= COPIES:
             further.append(pair)
             continue
         first.append(pair)
         seen[text] = own
+        runs |= own
         if len(first) == depth:
             break
     return (first + further)[:depth]
