@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -68,6 +69,21 @@ def test_the_tail_of_a_full_passage_counts(embedder):
 def test_a_question_longer_than_the_window_is_cut_at_it(embedder):
     long = "word " * (embedder.window + 100)
     assert embedder.encode_query(long) == pytest.approx(embedder.encode_query("word " * embedder.window), abs=1e-6)
+
+
+# Two more tokens are the special ones: up to 16 and up to 32 have networks of their own.
+@pytest.mark.parametrize("words", [0, 1, 14, 15, 30, 31, 100])
+def test_a_question_of_any_length_has_the_vector_of_the_same_text_as_a_passage(exact_embedder, words):
+    text = " ".join(["bread", "war", "peace"][number % 3] for number in range(words))
+    assert exact_embedder.encode_query(text) == pytest.approx(exact_embedder.encode_passages([text])[0], abs=1e-5)
+
+
+def test_questions_embedded_by_many_threads_at_once_have_the_vectors_they_have_alone(embedder):
+    texts = ["bread " * (number % 40 + 1) for number in range(120)]
+    alone = [embedder.encode_query(text) for text in texts]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(embedder.encode_query, texts))
+    assert np.array_equal(alone, together)
 
 
 def test_token_spans_are_where_the_tokens_stand(embedder):
