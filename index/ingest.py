@@ -28,7 +28,7 @@ from index.types import Document, Encoder, document_id_of
 T = TypeVar("T")
 
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
-BATCH = 512  # passages written together: bounds memory
+BATCH = 512  # passages written together; up to three times as many are held
 PIECE = 256  # passages embedded together, by length, while the next are read; a new length costs up to 2 ms
 
 
@@ -132,7 +132,7 @@ def ingest(
     changed = _changed(known_documents(store), files, encoder, options, (report, tell))
     with (
         closing(_one_ahead(_in_pieces(changed), over)) as read,
-        closing(_one_ahead(_embedded(store, encoder, read), over)) as ready,
+        closing(_one_ahead(_embedded(store, encoder, read, over), over)) as ready,
     ):
         for batch, rows, embedded in ready:
             report.embedded += embedded
@@ -271,7 +271,7 @@ def _in_pieces(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
 def _one_ahead(items: Iterator[T], over: threading.Event) -> Generator[T, None, None]:
     """Yield the same, each next one made in a thread while the one before is used.
 
-    `over` is set when no more is wanted. The thread ends with what it makes, and is waited for.
+    `over`, which who makes them looks at, is set when no more is wanted. The thread is waited for.
     """
     with ThreadPoolExecutor(1, "ahead") as thread:
         try:
@@ -284,19 +284,25 @@ def _one_ahead(items: Iterator[T], over: threading.Event) -> Generator[T, None, 
 
 
 def _embedded(
-    store: Store, encoder: Encoder, pieces: Iterable[list[Loaded]]
+    store: Store, encoder: Encoder, pieces: Iterable[list[Loaded]], over: threading.Event
 ) -> Iterator[tuple[list[Loaded], NDArray[np.float32], int]]:
     """Yield batches of at least `BATCH` passages: documents, their rows, and how many texts had to be embedded.
 
-    A batch may be yet to be written while the next is made, so vectors are taken from it too.
+    A batch may be yet to be written while the next is made, so vectors are taken from it too. Raises CancelledError
+    once `over` is set, before any more is embedded.
     """
     batch, rows, embedded = list[Loaded](), list[NDArray[np.float32]](), 0
     before, made = dict[str, NDArray[np.float32]](), dict[str, NDArray[np.float32]]()
     for piece in pieces:
         passages = [passage for loaded in piece for passage in loaded.passages]
-        found, count = vectors_of(store, encoder, passages, before | made)
-        made |= zip((passage.embedding_key for passage in passages), found, strict=True)
-        batch, rows, embedded = batch + piece, [*rows, found], embedded + count
+        for first in range(0, len(passages) or 1, PIECE):
+            if over.is_set():
+                raise CancelledError
+            some = passages[first : first + PIECE]
+            found, count = vectors_of(store, encoder, some, before | made)
+            made |= zip((passage.embedding_key for passage in some), found, strict=True)
+            rows, embedded = [*rows, found], embedded + count
+        batch = batch + piece
         if sum(map(len, rows)) >= BATCH:
             yield batch, np.concatenate(rows), embedded
             batch, rows, embedded, before, made = [], [], 0, made, {}

@@ -34,12 +34,9 @@ if _left_out:
     del sys.modules[_CONVERTER]
 
 AUTO, INT8 = "auto", "int8"
-# Lengths are padded to multiples: few shapes, for the runtime makes its kernels anew for each, and that costs as much
-# as an inference. A length between takes as long as the next multiple of 16, or longer.
+# Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each, and that costs as
+# much as an inference. A length between takes as long as the next multiple of 16, or longer.
 _STEP = 16
-# An input alone, such as a question, is padded to the first of these that it fits, and the network is compiled for that
-# very shape: one for any shape takes twice as long over so few tokens.
-_ALONE = (16, 32)
 # The first inference of a process is alone, and so is what makes tensors before it. OpenVINO makes tables then and lets
 # go of the GIL meanwhile; another thread that comes to need them waits with the GIL in its hands, and both for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
@@ -76,7 +73,7 @@ class ConvertedModel:
     """Tokenizes and runs one converted model. Safe to use from several threads: they share its workers.
 
     Each input is computed by itself: so what comes out cannot depend on what else is asked at the same time, and
-    nothing is padded to a neighbour's length. What each way of running it needs is compiled at its first use.
+    nothing is padded to a neighbour's length. Either way of running it compiles the network at its first use.
     """
 
     def __init__(self, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
@@ -86,7 +83,7 @@ class ConvertedModel:
         self.precision = _precision(self.card.precision, precision)
         self._network = folder / "model.xml"
         self._threads = threads or cores()
-        self._compiled: dict[int | None, openvino.CompiledModel] = {}  # by the only length it takes; None takes any
+        self._compiled: dict[int, openvino.CompiledModel] = {}  # by the number of inputs that it computes at once
         self._compiling = threading.Lock()
         self._own = threading.local()
         self._workers = ThreadPoolExecutor(self._threads, thread_name_prefix=self.card.kind)
@@ -98,39 +95,43 @@ class ConvertedModel:
         Raises ValueError if an input is longer than the model's window.
         """
         order = sorted(range(len(inputs)), key=lambda i: (-len(inputs[i].ids), i))  # the longest last would keep all
-        if order and (longest := len(inputs[order[0]].ids)) > self.card.window:
-            raise ValueError(f"{longest} tokens do not fit the window of {self.card.window}")
+        if order:
+            self._check(inputs[order[0]])
         results: list[list[NDArray[np.float32]]] = [[]] * len(inputs)
-        outputs = self._workers.map(self._infer, [inputs[i] for i in order])
+        outputs = self._workers.map(self._one_of_many, [inputs[i] for i in order])
         for position, output in zip(order, outputs, strict=True):
             results[position] = output
         return results
 
     def make_ready(self) -> None:
         """Compile what `run` needs, so that its first call need not."""
-        self._ready(None)
+        self._ready(self._threads)
 
     def run_alone(self, encoding: Encoding) -> list[NDArray[np.float32]]:
-        """Return the outputs of one input, as `run` does; a short one all cores compute together: it is there sooner.
+        """Return the outputs of one input, as `run` does, that all cores compute together: it is there sooner."""
+        self._check(encoding)
+        return self._infer(encoding, at_once=1)
 
-        Raises ValueError if it is longer than the model's window.
-        """
-        length = next((length for length in _ALONE if len(encoding.ids) <= length <= self.card.window), None)
-        return self._infer(encoding, length) if length else self.run([encoding])[0]
+    def _check(self, encoding: Encoding) -> None:
+        if len(encoding.ids) > self.card.window:
+            raise ValueError(f"{len(encoding.ids)} tokens do not fit the window of {self.card.window}")
 
-    def _infer(self, encoding: Encoding, length: int | None = None) -> list[NDArray[np.float32]]:
-        request = self._request(length)
-        padded = length or -(-len(encoding.ids) // _STEP) * _STEP
+    def _one_of_many(self, encoding: Encoding) -> list[NDArray[np.float32]]:
+        return self._infer(encoding, at_once=self._threads)
+
+    def _infer(self, encoding: Encoding, at_once: int) -> list[NDArray[np.float32]]:
+        request = self._request(at_once)
         if _begun.is_set():
-            return self._outputs(encoding, request, padded)
+            return self._outputs(encoding, request)
         with _beginning:
-            outputs = self._outputs(encoding, request, padded)
+            outputs = self._outputs(encoding, request)
             _begun.set()
         return outputs
 
-    def _outputs(self, encoding: Encoding, request: openvino.InferRequest, length: int) -> list[NDArray[np.float32]]:
+    def _outputs(self, encoding: Encoding, request: openvino.InferRequest) -> list[NDArray[np.float32]]:
         own = len(encoding.ids)
-        arrays = {name: np.zeros((1, length), np.int64) for name in self.card.inputs}
+        shape = (1, -(-own // _STEP) * _STEP)
+        arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}
         arrays["input_ids"][:] = self.card.pad_id
         for name, column in columns(encoding).items():
             if name in arrays:
@@ -139,25 +140,25 @@ class ConvertedModel:
         rows = [request.get_output_tensor(i).data[0] for i in range(self.card.outputs)]
         return [row[:own].copy() if self.card.by_token else row.copy() for row in rows]
 
-    def _request(self, length: int | None) -> openvino.InferRequest:
+    def _request(self, at_once: int) -> openvino.InferRequest:
         """Return this thread's request: one cannot run twice at once."""
         if not hasattr(self._own, "requests"):
             self._own.requests = {}
-        requests: dict[int | None, openvino.InferRequest] = self._own.requests
-        if length not in requests:
-            requests[length] = self._ready(length).create_infer_request()
-        return requests[length]
+        requests: dict[int, openvino.InferRequest] = self._own.requests
+        if at_once not in requests:
+            requests[at_once] = self._ready(at_once).create_infer_request()
+        return requests[at_once]
 
-    def _ready(self, length: int | None) -> openvino.CompiledModel:
+    def _ready(self, at_once: int) -> openvino.CompiledModel:
         with self._compiling:
-            if length not in self._compiled:
+            if at_once not in self._compiled:
                 options: dict[str, Any] = {
                     "INFERENCE_PRECISION_HINT": precision_hint(self.precision),
-                    "NUM_STREAMS": 1 if length else self._threads,
+                    "NUM_STREAMS": at_once,
                     "INFERENCE_NUM_THREADS": self._threads,
                 }
-                self._compiled[length] = _compiled(self._network, options, length)
-            return self._compiled[length]
+                self._compiled[at_once] = _compiled(self._network, options)
+            return self._compiled[at_once]
 
 
 def columns(encoding: Encoding) -> dict[str, list[int]]:
@@ -175,24 +176,18 @@ def _core() -> openvino.Core:
     return openvino.Core()
 
 
-def _compiled(path: Path, options: dict[str, Any], length: int | None) -> openvino.CompiledModel:
-    """Return a network ready to run, from the compiled form beside it if that was made here: four times as fast.
-
-    It takes one input at a time, of `length` tokens; None is any length.
-    """
+def _compiled(network: Path, options: dict[str, Any]) -> openvino.CompiledModel:
+    """Return the network ready to run, from the compiled form beside it if that was made here: four times as fast."""
     core = _core()
     machine = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    facts = json.dumps([openvino.get_version(), *machine, options, length]).encode()
-    kept = path.with_name(f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.blob")
+    facts = json.dumps([openvino.get_version(), *machine, options]).encode()
+    kept = network.with_name(f"compiled-{hashlib.sha256(facts).hexdigest()[:16]}.blob")
     if kept.is_file():
         # What cannot be read or imported is made again.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             with _beginning:
                 blob = openvino.Tensor(np.memmap(kept, np.uint8, "r"))  # a copy: the model goes on reading it
             return core.import_model(blob, "CPU", options)
-    network = core.read_model(path)
-    if length:
-        network.reshape({port.any_name: [1, length] for port in network.inputs})
     compiled = core.compile_model(network, "CPU", options)
     with contextlib.suppress(OSError, RuntimeError):  # where models are not to be written, they are compiled each time
         _keep(compiled, kept)

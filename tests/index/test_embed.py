@@ -71,7 +71,7 @@ def test_a_question_longer_than_the_window_is_cut_at_it(embedder):
     assert embedder.encode_query(long) == pytest.approx(embedder.encode_query("word " * embedder.window), abs=1e-6)
 
 
-# Two more tokens are the special ones: up to 16 and up to 32 have networks of their own.
+# Two more tokens are the special ones, and lengths are padded to multiples of 16.
 @pytest.mark.parametrize("words", [0, 1, 14, 15, 30, 31, 100])
 def test_a_question_of_any_length_has_the_vector_of_the_same_text_as_a_passage(exact_embedder, words):
     text = " ".join(["bread", "war", "peace"][number % 3] for number in range(words))
