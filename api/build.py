@@ -11,7 +11,7 @@ from index.chunk_limits import RULES, ChunkLimits
 from index.embed import Embedder
 from index.manifest import NO_MARKS, Manifest
 from index.models import EMBEDDER_SHA256, ModelFiles, converted, find_embedder, find_reader, quantised
-from index.runtime import AUTO, INT8, has_bf16
+from index.runtime import AUTO, INT8, has_int8
 from index.shards import ShardedStore, shard_count
 from index.store import Store
 from index.types import Encoder
@@ -67,10 +67,10 @@ def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
 
 def _prepared(files: ModelFiles, kind: str, settings: Settings, notify: Notify) -> tuple[Path, str]:
     """Return a model's folder and what it is to run in: int8 by itself only where its loss was measured."""
-    if settings.precision == INT8 and not has_bf16():
-        log.warning("int8 was measured on processors with bf16 alone; older ones overflow, and may answer otherwise")
+    if settings.precision == INT8 and not has_int8():
+        log.warning("this processor may overflow in int8, and answer otherwise than was measured")
     measured = files.sha256 in {EMBEDDER_SHA256, DEFAULT_READER_SHA256}
-    precision = INT8 if settings.precision == AUTO and measured and has_bf16() else settings.precision
+    precision = INT8 if settings.precision == AUTO and measured and has_int8() else settings.precision
     prepare = quantised if precision == INT8 else converted
     return prepare(files, kind, settings.cache / "models", notify), precision
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[import-not-found]
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
@@ -212,8 +213,14 @@ def cores() -> int:
 
 
 def has_bf16() -> bool:
-    """Return whether the processor multiplies bfloat16 itself. Those that do multiply int8 without overflow too."""
+    """Return whether the processor multiplies bfloat16 itself."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def has_int8() -> bool:
+    """Return whether the processor adds products of int8 without overflow; those that multiply bfloat16 do."""
+    # OpenVINO does not tell; NumPy does, as `numpy.show_runtime` prints it.
+    return has_bf16() or bool(__cpu_features__.get("AVX512VNNI", False))
 
 
 def precision_hint(precision: str) -> str:

@@ -42,7 +42,7 @@ def test_an_int8_vector_does_not_depend_on_what_is_embedded_beside_it():
 
 def test_answers_in_int8_are_those_of_fp32(exact_reader):
     small = build_reader(Settings(precision="int8"))
-    asked = ["When did the harbour freeze?", "How hot does milk get?", "How old are the stones?", "What was taxed?"]
+    asked = ["When did the harbour freeze?", "How long is milk heated?", "How old are the stones?", "What was taxed?"]
     pairs = [(question, (Piece(text, 0),)) for question, text in zip(asked, TEXTS, strict=True)]
     for one, other in zip(small.read(pairs), exact_reader.read(pairs), strict=True):
         assert one.quote == other.quote
