@@ -82,7 +82,7 @@ def read_store(store: Store, questions: Sequence[str]) -> tuple[Real, Questions]
     with store.snapshot() as snapshot:
         ids = [summary.document_id for summary in snapshot.list_documents()]
         passages = [one.passage for document_id in ids for one in snapshot.passages_of(document_id)]
-        rows = snapshot.vectors_by_key(passage.embedding_key for passage in passages)
+    rows = store.vectors_by_key(passage.embedding_key for passage in passages)
     encoder = build_embedder(load_settings())
     vectors = np.array([encoder.encode_query(question) for question in questions], np.float32)
     real = Real.of([one.text for one in passages], np.array([rows[one.embedding_key] for one in passages], np.float32))

@@ -47,7 +47,7 @@ def spread(store: Store, folder: Path, shards: int) -> None:
         ):
             here = (one for one in snapshot.iter_documents() if shard_of(one.document.document_id, shards) == number)
             for some in _some(here):
-                _copy(snapshot, shard, some)
+                _copy(store, snapshot, shard, some)
 
 
 def _some(documents: Iterator[StoredDocument]) -> Iterator[list[StoredDocument]]:
@@ -55,11 +55,11 @@ def _some(documents: Iterator[StoredDocument]) -> Iterator[list[StoredDocument]]
         yield some
 
 
-def _copy(snapshot: Snapshot, shard: Store, documents: Sequence[StoredDocument]) -> None:
+def _copy(store: Store, snapshot: Snapshot, shard: Store, documents: Sequence[StoredDocument]) -> None:
     with shard.write() as writer:
         for stored in documents:
             passages = [one.passage for one in snapshot.passages_of(stored.document.document_id)]
-            vectors = snapshot.vectors_by_key(passage.embedding_key for passage in passages)
+            vectors = store.vectors_by_key(passage.embedding_key for passage in passages)
             rows = np.array([vectors[passage.embedding_key] for passage in passages], np.float32)
             rows = rows.reshape(len(passages), shard.manifest.embedder.dimension)
             writer.put(stored.document, stored.origin, stored.size, passages, rows)

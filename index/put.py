@@ -32,8 +32,7 @@ def vectors_of(
     Vectors of texts that the store holds already are taken from it, so a renamed file costs no embedding; so are those
     in `made`, by embedding key, which are yet to be written.
     """
-    with store.snapshot() as snapshot:
-        known = snapshot.vectors_by_key(passage.embedding_key for passage in passages)
+    known = store.vectors_by_key(passage.embedding_key for passage in passages)
     return vectors_with({**made, **known}, encoder, passages)
 
 

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,19 @@ def pack(rows: NDArray[np.float32]) -> list[tuple[int, bytes]]:
 def intact(blob: object, checksum: int) -> bool:
     """Tell whether a stored vector is the one that was stored (a damaged column may hold anything)."""
     return isinstance(blob, bytes) and zlib.crc32(blob) == checksum
+
+
+def vectors_by_key(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+    """Return the stored vector of each embedding key that has one, shape (dimension,).
+
+    A vector that fails its checksum is left out.
+    """
+    rows = connection.execute(
+        "SELECT embedding_key, checksum, vector FROM json_each(?) AS wanted"
+        " CROSS JOIN passages ON embedding_key = wanted.value",
+        (json.dumps(list(dict.fromkeys(keys))),),
+    )
+    return {key: np.frombuffer(blob, "<f4") for key, checksum, blob in rows if intact(blob, checksum)}
 
 
 def vector_batches(

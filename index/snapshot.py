@@ -14,7 +14,7 @@ from index.derived import View
 from index.lexical import SLACK
 from index.manifest import Manifest
 from index.rankings import Rankings, WordCounts, with_ties
-from index.schema import DOCUMENT_COLUMNS, intact, stored_document, unpack_metadata
+from index.schema import DOCUMENT_COLUMNS, stored_document, unpack_metadata
 from index.types import Filters, Metadata, Passage, StoredDocument, StoredPassage
 
 _PERIOD = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
@@ -170,18 +170,6 @@ class Snapshot:
     def iter_documents(self) -> Iterator[StoredDocument]:
         """Yield all documents with their texts, ordered by source, one at a time."""
         return self._stored("ORDER BY source")
-
-    def vectors_by_key(self, keys: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the stored vector of each embedding key that has one, shape (dimension,).
-
-        They hold for the store's own embedder only. A vector that fails its checksum is left out.
-        """
-        rows = self._connection.execute(
-            "SELECT embedding_key, checksum, vector FROM json_each(?) AS wanted"
-            " CROSS JOIN passages ON embedding_key = wanted.value",
-            (json.dumps(list(dict.fromkeys(keys))),),
-        )
-        return {key: np.frombuffer(blob, "<f4") for key, checksum, blob in rows if intact(blob, checksum)}
 
     def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors of these passages, in the given order, shape (len, dimension)."""

@@ -7,10 +7,13 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index import schema
 from index.connections import Connections, connect
@@ -95,6 +98,14 @@ class Store:
         """Tell whether it holds no document now."""
         with self.reading() as (connection, _):
             return connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None
+
+    def vectors_by_key(self, keys: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vector of each embedding key that is stored whole, shape (dimension,); they are its embedder's.
+
+        The derived indexes are not looked at, so one that is being written is not waited for.
+        """
+        with self.reading() as (connection, _):
+            return schema.vectors_by_key(connection, keys)
 
     @property
     def derived(self) -> DerivedIndexes:

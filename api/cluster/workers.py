@@ -62,9 +62,8 @@ class Writer:
             return snapshot.list_documents()
 
     def vectors_by_key(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """See `Snapshot.vectors_by_key`."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.vectors_by_key(keys)
+        """See `Store.vectors_by_key`."""
+        return self._store.vectors_by_key(keys)
 
     def put(self, batch: Sequence[Loaded], rows: NDArray[np.float32]) -> set[str]:
         """See `index.put.write_documents`."""

@@ -277,8 +277,7 @@ def test_passages_come_in_the_order_asked_for_and_unknown_ones_are_an_error(stor
 def test_vectors_are_found_by_what_was_embedded(store):
     write(store, a=["nile river", "bread"], b=["bread"])
     [nile, bread] = passages_of(document_of("a", ["nile river", "bread"]))
-    with store.snapshot() as snapshot:
-        found = snapshot.vectors_by_key([nile.embedding_key, bread.embedding_key, "absent"])
+    found = store.vectors_by_key([nile.embedding_key, bread.embedding_key, "absent"])
     assert found.keys() == {nile.embedding_key, bread.embedding_key}
     assert np.array_equal(found[nile.embedding_key], encode(["nile river"])[0])
 

@@ -10,8 +10,10 @@ from store_samples import (
     MANIFEST,
     NILE,
     base_files,
+    document_of,
     matching_texts,
     nearest_texts,
+    passages_of,
     put,
     remove,
     run,
@@ -96,6 +98,17 @@ def test_an_index_that_cannot_be_written_fails_no_write_and_is_brought_up_later(
     (folder / "lexical").unlink()
     assert nearest_texts(store, "nile") == ["nile", "nile river"]
     assert sorted(matching_texts(store, "nile")) == ["nile", "nile river"]
+
+
+def test_vectors_are_looked_up_whatever_the_state_of_the_indexes(store, folder):
+    write(store, a=["nile"])
+    shutil.rmtree(folder / "lexical")
+    (folder / "lexical").write_text("in the way")
+    write(store, b=["bread"])
+    with pytest.raises(StoreError, match="lexical"), store.snapshot():
+        pass
+    keys = [passages_of(document_of(*one))[0].embedding_key for one in (("a", ["nile"]), ("b", ["bread"]))]
+    assert store.vectors_by_key(keys).keys() == set(keys)
 
 
 def test_an_older_copy_of_an_index_resurrects_nothing(store, folder, tmp_path):
