@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 
 from index.errors import PinciteError, UsageError
 from index.models import check_files, sha256_of
+from index.runtime import has_bf16
 from training import attention, checkpoint
 from training.card import Made, write_card
 from training.checkpoint import Progress
@@ -51,7 +52,7 @@ class Settings:
     headers: float = 0.3
     meta: float = 0.04
     weight_decay: float = 0.01
-    precision: str = "bf16"
+    precision: str = "bf16" if has_bf16() else "fp32"  # without the instructions bf16 takes twice the time
     threads: int = 2
     minutes_limit: float = 0.0
 
