@@ -62,10 +62,14 @@ class VectorView:
 
     @classmethod
     def load(cls, path: Path, sha256: str, dimension: int) -> "VectorView":
-        """Return a view of a base file; raises StoreError unless it is byte for byte what `write_base` wrote."""
+        """Return a view of a base file; raises StoreError unless it is byte for byte what `write_base` wrote.
+
+        The file is mapped into memory, not read: processes that serve one store share it. Nothing writes into it; what
+        takes its place is another file.
+        """
         verify_base(path, sha256)
         try:
-            base = faiss.read_index(str(path))
+            base = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise StoreError(f"{path}: cannot be read; run `pincite doctor --repair`") from error
         if base.d != dimension:
