@@ -68,7 +68,10 @@ def build_reader(settings: Settings, notify: Notify = log.info) -> Reader:
 def _prepared(files: ModelFiles, kind: str, settings: Settings, notify: Notify) -> tuple[Path, str]:
     """Return a model's folder and what it is to run in: int8 by itself only where its loss was measured."""
     if settings.precision == INT8 and not has_int8():
-        log.warning("this processor may overflow in int8, and answer otherwise than was measured")
+        log.warning(
+            "int8: this processor is not known to add without overflow, so answers may differ from those measured; "
+            "leave PINCITE_PRECISION at auto"
+        )
     measured = files.sha256 in {EMBEDDER_SHA256, DEFAULT_READER_SHA256}
     precision = INT8 if settings.precision == AUTO and measured and has_int8() else settings.precision
     prepare = quantised if precision == INT8 else converted

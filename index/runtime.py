@@ -218,8 +218,8 @@ def has_bf16() -> bool:
 
 
 def has_int8() -> bool:
-    """Return whether the processor adds products of int8 without overflow; those that multiply bfloat16 do."""
-    # OpenVINO does not tell; NumPy does, as `numpy.show_runtime` prints it.
+    """Return whether the processor is known to add products of int8 without overflow; those with bf16 do."""
+    # OpenVINO does not tell; NumPy's own table does, but for AVX-VNNI without AVX-512, and for ARM.
     return has_bf16() or bool(__cpu_features__.get("AVX512VNNI", False))
 
 

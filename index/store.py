@@ -100,9 +100,9 @@ class Store:
             return connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None
 
     def vectors_by_key(self, keys: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vector of each embedding key that is stored whole, shape (dimension,); they are its embedder's.
+        """Return the stored vector, shape (dimension,), of each embedding key that has an undamaged one.
 
-        The derived indexes are not looked at, so one that is being written is not waited for.
+        They hold for this store's embedder only. Derived indexes are not looked at: a writer's are not waited for.
         """
         with self.reading() as (connection, _):
             return schema.vectors_by_key(connection, keys)

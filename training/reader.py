@@ -52,7 +52,7 @@ class Settings:
     headers: float = 0.3
     meta: float = 0.04
     weight_decay: float = 0.01
-    precision: str = "bf16" if has_bf16() else "fp32"  # without the instructions bf16 takes twice the time
+    precision: str = "bf16"
     threads: int = 2
     minutes_limit: float = 0.0
 
@@ -228,10 +228,14 @@ def _job(arguments: list[str]) -> Job:
     parser.add_argument("--out", type=Path, required=True, help="the folder to make; a run's checkpoint is kept there")
     parser.add_argument("--licences", type=Path, help='JSON: {"file name without ending": "source; licence"}')
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto", help="default: %(default)s")
     for field in fields(Settings):
         option = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(option, type=type(field.default), default=field.default, help="default: %(default)s")
+        if option != "--precision":
+            parser.add_argument(option, type=type(field.default), default=field.default, help="default: %(default)s")
     given = parser.parse_args(arguments)
+    if given.precision == "auto":
+        given.precision = "bf16" if has_bf16() else "fp32"
     licences = json.loads(given.licences.read_text("utf-8")) if given.licences else {}
     settings = Settings(**{field.name: getattr(given, field.name) for field in fields(Settings)})
     return Job(tuple(given.train), given.init, given.out, licences, given.checkpoint_minutes, settings)

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from api.build import build_embedder, build_reader
 from api.settings import Settings
 from index.models import SAMPLE
+from index.runtime import has_int8
 from rag.read import Piece
 
 SEEDS = Path(__file__).parents[2] / "seeds"
@@ -47,6 +49,33 @@ def test_answers_in_int8_are_those_of_fp32(exact_reader):
     for one, other in zip(small.read(pairs), exact_reader.read(pairs), strict=True):
         assert one.quote == other.quote
         assert one.margin == pytest.approx(other.margin, abs=1.5)
+
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@pytest.mark.skipif(not CPUINFO.exists(), reason="the system does not list a processor's instructions")
+def test_int8_is_taken_where_the_system_lists_instructions_for_it_and_nowhere_else():
+    found = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text("utf-8"), re.MULTILINE)
+    listed = set(found[1].split() if found else ())
+    known = bool(listed & {"avx512_vnni", "avx512_bf16", "amx_bf16"})
+    assert has_int8() is known
+    for model in (build_embedder(Settings()), build_reader(Settings())):
+        assert (model.info.precision == "int8") is known
+
+
+@pytest.mark.parametrize(
+    ("bf16", "features", "known"),
+    [(False, {}, False), (False, {"AVX512VNNI": False}, False), (False, {"AVX512VNNI": True}, True), (True, {}, True)],
+)
+def test_what_is_known_of_a_processor_decides_and_int8_elsewhere_is_warned_of(
+    bf16, features, known, monkeypatch, caplog
+):
+    monkeypatch.setattr("index.runtime.has_bf16", lambda: bf16)
+    monkeypatch.setattr("index.runtime.__cpu_features__", features)
+    assert has_int8() is known
+    build_embedder(Settings(precision="int8"))
+    assert ("not known to add without overflow" in caplog.text) is not known
 
 
 @pytest.fixture

@@ -111,6 +111,15 @@ def test_vectors_are_looked_up_whatever_the_state_of_the_indexes(store, folder):
     assert store.vectors_by_key(keys).keys() == set(keys)
 
 
+def test_a_damaged_vector_is_not_taken_for_another_passage(store, folder):
+    write(store, a=["nile"], b=["bread"])
+    nile, bread = (passages_of(document_of(*one))[0].embedding_key for one in (("a", ["nile"]), ("b", ["bread"])))
+    with sqlite3.connect(folder / "pincite.sqlite") as connection:
+        connection.execute("UPDATE passages SET checksum = checksum + 1 WHERE embedding_key = ?", (nile,))
+    connection.close()
+    assert store.vectors_by_key([nile, bread]).keys() == {bread}
+
+
 def test_an_older_copy_of_an_index_resurrects_nothing(store, folder, tmp_path):
     write(store, a=["nile secret"] * 300)
     for name in ("lexical", "vectors-1.faiss"):

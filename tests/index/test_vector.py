@@ -116,6 +116,20 @@ def test_a_damaged_base_is_refused(tmp_path, ids, rows, damage):
         VectorView.load(path, sha256, DIMENSION)
 
 
+@pytest.mark.parametrize("then", ["replaced", "gone"])
+@pytest.mark.parametrize("count", [200, 3_000], ids=["exact", "approximate"])
+def test_a_view_answers_as_before_when_its_file_is_replaced_or_gone(tmp_path, large, count, then):
+    path, rows, ids = tmp_path / "base.faiss", clustered(count, 1), np.arange(count)
+    stored = dict(zip(ids.tolist(), rows, strict=True))
+    view = VectorView.load(path, write_base(path, lambda: [(ids, rows)], count, DIMENSION), DIMENSION)
+    if then == "gone":
+        path.unlink()
+    else:
+        write_base(path, lambda: [(ids, -rows)], count, DIMENSION)
+    found = view.search(rows[7], 3, stored=lambda some: np.array([stored[one] for one in some.tolist()], np.float32))
+    assert found[0] == (7, pytest.approx(1.0, abs=1e-6))
+
+
 def test_a_base_of_another_dimension_is_refused(tmp_path, ids, rows):
     sha256 = write_base(tmp_path / "base.faiss", lambda: [(ids, rows)], len(ids), DIMENSION)
     with pytest.raises(StoreError, match="dimension 32, not 31"):

@@ -9,6 +9,7 @@ import pytest
 
 from index.errors import UsageError
 from index.models import converted, find_reader, sha256_of
+from index.runtime import has_bf16
 from rag.read import Piece, Reader
 from training.reader import CHECKPOINT, Job, Settings, learning_rate, train
 
@@ -42,7 +43,14 @@ def unbroken(questions, small_reader, tmp_path_factory):
 
 
 def command(questions, init, out):
-    options = {"--window": 96, "--stride": 24, "--batch-tokens": 400, "--rate": 1e-3, "--seed": 5}
+    options = {
+        "--window": 96,
+        "--stride": 24,
+        "--batch-tokens": 400,
+        "--rate": 1e-3,
+        "--seed": 5,
+        "--precision": "bf16",
+    }
     words = [str(word) for pair in options.items() for word in pair]
     paths = ["--train", str(questions), "--init", str(init), "--out", str(out), "--checkpoint-minutes", "0"]
     return [sys.executable, "-m", "training.reader", *paths, *words]
@@ -79,6 +87,14 @@ def test_the_card_names_data_licence_settings_and_the_hash_of_the_weights(unbrok
     assert sha256_of(unbroken / "model.safetensors") in card
     assert "| seed | 5 |" in card
     assert "| rate | 0.001 |" in card
+
+
+@pytest.mark.parametrize(("asked", "taken"), [("auto", "bf16" if has_bf16() else "fp32"), ("fp32", "fp32")])
+def test_a_run_is_in_the_precision_asked_for_or_in_what_the_processor_has(
+    questions, small_reader, tmp_path, asked, taken
+):
+    subprocess.run([*command(questions, small_reader, tmp_path / "out"), "--precision", asked], cwd=ROOT, check=True)
+    assert f"| precision | {taken} |" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
 def test_weights_are_fp16_and_the_tokenizer_neither_cuts_nor_pads(unbroken):
