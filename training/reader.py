@@ -9,9 +9,9 @@ import json
 import logging
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 import transformers
@@ -34,27 +34,33 @@ CHECKPOINT = "checkpoint.pt"
 WARM_UP = 0.06  # share of the run
 _LOG_SECONDS = 60
 log = logging.getLogger("training")
+T = TypeVar("T")
+
+
+def _option(default: T, meaning: str) -> T:
+    made: T = field(default=default, metadata={"help": meaning})
+    return made
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that decides the weights besides the data; the command's options of the same names."""
 
-    tokens: int = 0
-    seed: int = 0
-    rate: float = 8e-5
-    window: int = 288
-    stride: int = 96
-    batch_tokens: int = 4_608
-    group_weight: float = 0.5
-    near_misses: float = 0.7
-    negatives: float = 0.4
-    headers: float = 0.3
-    meta: float = 0.04
-    weight_decay: float = 0.01
+    tokens: int = _option(0, "tokens to plan, padding counted; 0 is one pass")
+    seed: int = _option(0, "decides all that is drawn")
+    rate: float = _option(8e-5, "peak rate of AdamW")
+    window: int = _option(288, "tokens of a window")
+    stride: int = _option(96, "tokens that a window shares with the next")
+    batch_tokens: int = _option(4_608, "tokens of a batch, padding counted")
+    group_weight: float = _option(0.5, "weight of the loss that compares the windows of a question")
+    near_misses: float = _option(0.7, "share of answerable questions from which a near miss is attempted")
+    negatives: float = _option(0.4, "share with one or two hard negatives")
+    headers: float = _option(0.3, "share of texts with lines above them: title, author, publisher, date")
+    meta: float = _option(0.04, "questions about those lines, for each answerable question")
+    weight_decay: float = _option(0.01, "of AdamW")
     precision: str = "bf16"
-    threads: int = 2
-    minutes_limit: float = 0.0
+    threads: int = _option(2, "of torch")
+    minutes_limit: float = _option(0.0, "end by then; 0 is no limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ def train(job: Job) -> Path:
     progress = _run(job, plan, model, start.sha256)
     _save_model(model, tokenizer, job.out)
     digest = sha256_of(job.out / "model.safetensors")
-    shown = {field.name: str(getattr(job.settings, field.name)) for field in fields(Settings)}
+    shown = {one.name: str(getattr(job.settings, one.name)) for one in fields(Settings)}
     read = counts(plan.batches[: progress.batch]) | {"tokens, padding counted": progress.tokens}
     write_card(Made(job.init.name, start.sha256, files, shown, read, digest), job.out)
     (job.out / CHECKPOINT).unlink()
@@ -227,17 +233,20 @@ def _job(arguments: list[str]) -> Job:
     parser.add_argument("--init", type=Path, required=True, help="the model folder to start from")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make; a run's checkpoint is kept there")
     parser.add_argument("--licences", type=Path, help='JSON: {"file name without ending": "source; licence"}')
-    parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
-    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto", help="default: %(default)s")
-    for field in fields(Settings):
-        option = f"--{field.name.replace('_', '-')}"
-        if option != "--precision":
-            parser.add_argument(option, type=type(field.default), default=field.default, help="default: %(default)s")
+    often = "how often the run saves itself, in --out (default: %(default)s)"
+    parser.add_argument("--checkpoint-minutes", type=float, default=5.0, help=often)
+    auto = "auto is bf16 where the processor multiplies it, else fp32 (default: %(default)s)"
+    parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto", help=auto)
+    for one in fields(Settings):
+        if meaning := one.metadata.get("help"):
+            option = f"--{one.name.replace('_', '-')}"
+            shown = f"{meaning} (default: %(default)s)"
+            parser.add_argument(option, type=type(one.default), default=one.default, help=shown)
     given = parser.parse_args(arguments)
     if given.precision == "auto":
         given.precision = "bf16" if has_bf16() else "fp32"
     licences = json.loads(given.licences.read_text("utf-8")) if given.licences else {}
-    settings = Settings(**{field.name: getattr(given, field.name) for field in fields(Settings)})
+    settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
     return Job(tuple(given.train), given.init, given.out, licences, given.checkpoint_minutes, settings)
 
 
