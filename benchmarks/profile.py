@@ -117,7 +117,7 @@ INDEXING = (
     Point("files: metadata", "index.load", "find_metadata"),
     Point("cut: sentences to passages", "index.ingest", "chunk"),
     Point("cut: tokenize", "index.embed", "Embedder.token_spans"),
-    Point("store: look up known texts", "index.ingest", "vectors_of"),
+    Point("store: look up known texts", "index.ahead", "vectors_of"),
     Point("store: texts, passages, vectors (SQLite)", "index.writer", "Writer.put"),
     Point("store: terms (Tantivy)", "index.lexical", "LexicalIndex.rebuild"),
     Point("store: terms (Tantivy)", "index.lexical", "LexicalIndex.update"),

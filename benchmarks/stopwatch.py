@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-import index.ingest
+import index.ahead
 
 Args = tuple[Any, ...]
 
@@ -70,7 +70,7 @@ class Stopwatch:
 @contextlib.contextmanager
 def reading_in_turn() -> Iterator[None]:
     """Have `ingest` read and embed in turns and in one thread, as a stopwatch needs it, and not at the same time."""
-    with patch.object(index.ingest, "_one_ahead", lambda batches, _: batches):
+    with patch.object(index.ahead, "one_ahead", lambda batches, _: batches):
         yield
 
 

@@ -2,16 +2,13 @@
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from index import ahead
 from index.chunk import chunk
 from index.chunk_limits import ChunkLimits
 from index.errors import Rejected, UsageError
@@ -19,17 +16,13 @@ from index.file_report import FileReport, linked, of_document, of_summary
 from index.files import FoundFile, Skipped
 from index.load import load_bytes
 from index.models import sha256_of
-from index.put import Loaded, vectors_of, write_documents
+from index.put import Loaded, write_documents
 from index.sketches import Sketches
 from index.snapshot import DocumentSummary
 from index.store import Store
 from index.types import Document, Encoder, document_id_of
 
-T = TypeVar("T")
-
 UPLOADED = "an uploaded document has this source; remove it (`pincite remove SOURCE`) or upload the file"
-BATCH = 512  # passages written together; up to three times as many are held
-PIECE = 256  # passages embedded together, by length, while the next are read; a new length costs up to 2 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +124,11 @@ def ingest(
 
     changed = _changed(known_documents(store), files, encoder, options, (report, tell))
     with (
-        closing(_one_ahead(_in_pieces(changed), over)) as read,
-        closing(_one_ahead(_embedded(store, encoder, read, over), over)) as ready,
+        closing(ahead.one_ahead(ahead.in_pieces(changed), over)) as read,
+        closing(ahead.one_ahead(ahead.embedded(store, encoder, read, over), over)) as ready,
     ):
-        for batch, rows, embedded in ready:
-            report.embedded += embedded
+        for batch, rows, count in ready:
+            report.embedded += count
             uploads = write_documents(store, batch, rows)
             stored = [loaded for loaded in batch if loaded.document.document_id not in uploads]
             report.passages += sum(len(loaded.passages) for loaded in stored)
@@ -250,64 +243,6 @@ def _read(file: FoundFile, options: IngestOptions) -> tuple[Document, int]:
     except OSError as error:
         raise Rejected(f"cannot be read ({error.strerror})") from None
     return load_bytes(file.source, data, options.mark), len(data)
-
-
-def _in_pieces(documents: Iterable[Loaded]) -> Iterator[list[Loaded]]:
-    """Yield runs of documents with at least `PIECE` passages together.
-
-    The last may have fewer, and so may the first, for nothing is embedded before it is there.
-    """
-    piece: list[Loaded] = []
-    enough = 1
-    for loaded in documents:
-        piece.append(loaded)
-        if sum(len(one.passages) for one in piece) >= enough:
-            yield piece
-            piece, enough = [], PIECE
-    if piece:
-        yield piece
-
-
-def _one_ahead(items: Iterator[T], over: threading.Event) -> Generator[T, None, None]:
-    """Yield the same, each next one made in a thread while the one before is used.
-
-    `over`, which who makes them looks at, is set when no more is wanted. The thread is waited for.
-    """
-    with ThreadPoolExecutor(1, "ahead") as thread:
-        try:
-            following = thread.submit(next, items, None)
-            while (item := following.result()) is not None:
-                following = thread.submit(next, items, None)
-                yield item
-        finally:
-            over.set()
-
-
-def _embedded(
-    store: Store, encoder: Encoder, pieces: Iterable[list[Loaded]], over: threading.Event
-) -> Iterator[tuple[list[Loaded], NDArray[np.float32], int]]:
-    """Yield batches of at least `BATCH` passages: documents, their rows, and how many texts had to be embedded.
-
-    A batch may be yet to be written while the next is made, so vectors are taken from it too. Raises CancelledError
-    once `over` is set, before any more is embedded.
-    """
-    batch, rows, embedded = list[Loaded](), list[NDArray[np.float32]](), 0
-    before, made = dict[str, NDArray[np.float32]](), dict[str, NDArray[np.float32]]()
-    for piece in pieces:
-        passages = [passage for loaded in piece for passage in loaded.passages]
-        for first in range(0, len(passages) or 1, PIECE):
-            if over.is_set():
-                raise CancelledError
-            some = passages[first : first + PIECE]
-            found, count = vectors_of(store, encoder, some, before | made)
-            made |= zip((passage.embedding_key for passage in some), found, strict=True)
-            rows, embedded = [*rows, found], embedded + count
-        batch = batch + piece
-        if sum(map(len, rows)) >= BATCH:
-            yield batch, np.concatenate(rows), embedded
-            batch, rows, embedded, before, made = [], [], 0, made, {}
-    if batch:
-        yield batch, np.concatenate(rows), embedded
 
 
 def remove(store: Store, sources: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import threading
 import pytest
 from fakes import WordEncoder
 
+import index.ahead
 import index.ingest
 from api.build import manifest_for
 from index.chunk_limits import ChunkLimits
@@ -39,8 +40,8 @@ class Waiting(WordEncoder):
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Six files of a passage each, and a batch for each of them."""
-    monkeypatch.setattr(index.ingest, "BATCH", 1)
-    monkeypatch.setattr(index.ingest, "PIECE", 1)
+    monkeypatch.setattr(index.ahead, "BATCH", 1)
+    monkeypatch.setattr(index.ahead, "PIECE", 1)
     for number in range(6):
         (tmp_path / f"{number}.txt").write_text(f"The bread of day {number} was {'poison' if number == 2 else 'good'}.")
     return tmp_path
@@ -66,7 +67,7 @@ def test_a_file_is_embedded_while_the_next_is_read(files, tmp_path_factory):
 def written(monkeypatch):
     """Each batch is written once the vectors of the one after it are there."""
     found, here = [], threading.Condition()
-    look, write = index.ingest.vectors_of, index.ingest.write_documents
+    look, write = index.ahead.vectors_of, index.ingest.write_documents
 
     def looked(store, encoder, passages, made):
         vectors = look(store, encoder, passages, made)
@@ -82,7 +83,7 @@ def written(monkeypatch):
         return write(store, batch, rows)
 
     sources = []
-    monkeypatch.setattr(index.ingest, "vectors_of", looked)
+    monkeypatch.setattr(index.ahead, "vectors_of", looked)
     monkeypatch.setattr(index.ingest, "write_documents", write_behind)
     return sources
 
@@ -112,7 +113,7 @@ def test_where_writing_fails_no_thread_embeds_on(files, tmp_path_factory, monkey
             return super().encode_passages(texts)
 
     def full(*_):
-        monkeypatch.setattr(index.ingest, "BATCH", 100)  # so that what is embedded next is all that is left
+        monkeypatch.setattr(index.ahead, "BATCH", 100)  # so that what is embedded next is all that is left
         threading.Timer(0.2, failed.set).start()  # by then the run knows of it
         raise OSError("no space left")
 
