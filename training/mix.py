@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from index.sentences import sentences
 from rag.normalise import normalise
 from training.data import Example, target
 from training.headers import QUESTIONS, make_header, meta_question
@@ -28,7 +29,7 @@ Key = TypeVar("Key", bound=Hashable)
 _SHORT = 400  # characters: contexts below are padded with others of their set, or the answer is easily guessed
 _LONG = 1_200  # characters: of contexts above an excerpt is read, about a window's worth
 _ROOM = 700  # characters: a negative is cut at this, or where its answered text ends, for a batch has one length
-_NEGATIVES = 3  # hard negatives found for a question, of which one or two are drawn
+_NEGATIVES = 3  # hard negatives found for a question, of which some are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,12 @@ Unit = tuple[Reading, ...]  # readings whose scores must compare; where one is a
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often what is made from an answerable question; each is a probability."""
+    """How often what is made from an answerable question: probabilities, and the most negatives a question gets."""
 
     near_misses: float = 0.7
     negatives: float = 0.4
+    negatives_each: int = 2
+    distractors: float = 0.0
     headers: float = 0.3
     meta: float = 0.04
 
@@ -78,7 +81,7 @@ class Mix:
             if not example.answers:
                 self._given[question].append(example) if question in asked else self._alone.append(example)
         self._similar: dict[str, dict[str, list[str]]] = {}
-        if rates.negatives:
+        if rates.negatives or rates.distractors:
             for name, members in self._by_set.items():
                 found = hard_negatives(members, _NEGATIVES)
                 self._similar[name] = {e.id: texts for e, texts in zip(members, found, strict=True)}
@@ -97,6 +100,9 @@ class Mix:
         if place is None:
             raise ValueError(f"{example.id} has no answer")
         text, shift = self._around(example, place, rng)
+        if rng.random() < self._rates.distractors and (sentence := self._distractor(example, rng)):
+            first = rng.random() < 0.5
+            text, shift = (f"{sentence} {text}", len(sentence) + 1 + shift) if first else (f"{text} {sentence}", shift)
         header = self._headed(example, example.title, rng)
         text, shift = header + text, len(header) + shift
         accepted = tuple(a.text for a in example.answers)
@@ -114,9 +120,20 @@ class Mix:
         return tuple(unit)
 
     def _negatives(self, example: Example, rng: Random) -> list[str]:
+        found = self._wrong(example)
+        return rng.sample(found, min(len(found), rng.randint(1, self._rates.negatives_each)))
+
+    def _wrong(self, example: Example) -> list[str]:
         given = [other.context for other in self._given.get(normalise(example.question), ())]
-        found = given + self._similar.get(example.source, {}).get(example.id, [])
-        return rng.sample(found, min(len(found), rng.choice([1, 1, 2])))
+        return given + self._similar.get(example.source, {}).get(example.id, [])
+
+    def _distractor(self, example: Example, rng: Random) -> str:
+        """Return the sentence of a negative that shares most words with the question; "" without negatives."""
+        if not (found := self._wrong(example)):
+            return ""
+        text, asked = rng.choice(found), set(normalise(example.question).split())
+        spans = sentences(text, 0, len(text))
+        return max((text[a:b].strip() for a, b in spans), key=lambda one: len(asked & set(normalise(one).split())))
 
     def _around(self, example: Example, place: tuple[int, int], rng: Random) -> tuple[str, int]:
         """Return the text to read and how far the context is shifted in it.

@@ -54,7 +54,9 @@ class Settings:
     batch_tokens: int = _option(4_608, "tokens of a batch, padding counted")
     group_weight: float = _option(0.5, "weight of the loss that compares the windows of a question")
     near_misses: float = _option(0.7, "share of answerable questions from which a near miss is attempted")
-    negatives: float = _option(0.4, "share with one or two hard negatives")
+    negatives: float = _option(0.4, "share with hard negatives")
+    negatives_each: int = _option(2, "one to so many negatives are drawn for each of these")
+    distractors: float = _option(0.0, "share of texts with a sentence of a hard negative before or after them")
     headers: float = _option(0.3, "share of texts with lines above them: title, author, publisher, date")
     meta: float = _option(0.04, "questions about those lines, for each answerable question")
     weight_decay: float = _option(0.01, "of AdamW")
@@ -114,7 +116,7 @@ def train(job: Job) -> Path:
 
 def _plan(job: Job, examples: list[Example], tokenizer: transformers.PreTrainedTokenizerFast) -> Plan:
     settings = job.settings
-    rates = Rates(settings.near_misses, settings.negatives, settings.headers, settings.meta)
+    rates = Rates(**{one.name: getattr(settings, one.name) for one in fields(Rates)})
     cutter = Cutter(tokenizer.backend_tokenizer, settings.window, settings.stride)
     plan = make_plan(examples, rates, cutter, settings.tokens, settings.seed, settings.batch_tokens)
     if not plan.batches:

@@ -29,11 +29,15 @@ def hard_negatives(examples: Sequence[Example], count: int) -> list[list[str]]:
         scores = (vectorizer.transform([example.question for example in block]) @ paragraphs).toarray()
         for example, row in zip(block, scores, strict=True):
             best = np.argsort(-row, kind="stable")[: 4 * count + 4]
-            taken = [contexts[i] for i in best if row[i] > 0 and _lacks(example, contexts[i], plain[i])]
+            other = [i for i in best if row[i] > 0 and contexts[i] != example.context]
+            taken = [contexts[i] for i in other if not holds_answer(example, contexts[i], plain[i])]
             found.append(taken[:count])
     return found
 
 
-def _lacks(example: Example, context: str, plain: str) -> bool:
-    holds = any(f" {normalise(answer.text)} " in plain or answer.text in context for answer in example.answers)
-    return context != example.context and not holds
+def holds_answer(example: Example, text: str, plain: str) -> bool:
+    """Tell whether a text holds an accepted answer, as it stands or normalised; `plain` is the text normalised.
+
+    `plain` has a space at either end, so that whole words are compared.
+    """
+    return any(f" {normalise(answer.text)} " in plain or answer.text in text for answer in example.answers)
