@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -60,6 +61,22 @@ class _Found(NamedTuple):
     search_ms: float
 
 
+class _Batch(NamedTuple):
+    """Requests that are read together, and what was found for each in `ms` milliseconds a request."""
+
+    requests: Sequence[Request]
+    thresholds: Sequence[float]
+    finds: Sequence[_Found]
+    ms: float
+
+
+class _Reading(NamedTuple):
+    """The best span of each text of a batch, in order, read in `ms` milliseconds a request."""
+
+    spans: list[Span | None]
+    ms: float
+
+
 class Answerer:
     """Answers from one store, or one in shards. Safe to use from several threads."""
 
@@ -99,18 +116,25 @@ class Answerer:
         Each `ranking` is at least `depth` long where the store holds that many passages.
         """
         waiting = iter(requests)
-        while some := list(islice(waiting, BATCH)):
-            yield from self._ask_batch(some, depth)
+        before: tuple[_Batch, Future[_Reading]] | None = None
+        with ThreadPoolExecutor(1, "reading") as beside:  # reads a batch while the next is found and the last composed
+            while some := list(islice(waiting, BATCH)):
+                batch = self._found_batch(some, depth)
+                reading = beside.submit(self._read_batch, batch)
+                if before:
+                    yield from self._asked(before[0], before[1].result())
+                before = batch, reading
+            if before:
+                yield from self._asked(before[0], before[1].result())
 
     def ask_in_steps(self, request: Request) -> Iterator[SearchResult | Answer]:
         """Yield the passages as soon as they are found, then the answer read from them: that which `ask` gives."""
-        began = time.perf_counter()
-        threshold = self.threshold(request.min_confidence)
-        found = self._find(request, depth=0)
+        batch = self._found_batch([request], depth=0)
+        (found,) = batch.finds
         passages = found_passages(found.ranking[: request.top_k], found.documents)
-        timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
+        timings = _timings(found.embed_ms, found.search_ms, 0.0, batch.ms)
         yield SearchResult(request.question, passages, timings, found.info)
-        yield from (asked.answer for asked in self._read([request], [threshold], [found], began))
+        yield from (asked.answer for asked in self._asked(batch, self._read_batch(batch)))
 
     def ask_many(self, questions: Iterable[str], top_k: int, depth: int) -> Iterator[Asked]:
         """Yield an answer to each question, as `ask_all` does, with the calibrated threshold."""
@@ -130,25 +154,26 @@ class Answerer:
         timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
         return SearchResult(query, found_passages(found.ranking, found.documents), timings, found.info)
 
-    def _ask_batch(self, requests: Sequence[Request], depth: int) -> Iterator[Asked]:
+    def _found_batch(self, requests: Sequence[Request], depth: int) -> _Batch:
         began = time.perf_counter()
         thresholds = [self.threshold(request.min_confidence) for request in requests]
         finds = [self._find(request, depth) for request in requests]
-        yield from self._read(requests, thresholds, finds, began)
+        return _Batch(requests, thresholds, finds, _since(began) / len(requests))
 
-    def _read(
-        self, requests: Sequence[Request], thresholds: Sequence[float], finds: Sequence[_Found], began: float
-    ) -> Iterator[Asked]:
-        """Yield what is read from what was found for each request; `began` is when the finding did."""
-        reading = time.perf_counter()
+    def _read_batch(self, batch: _Batch) -> _Reading:
+        began = time.perf_counter()
         pairs = [
-            (request.question, text) for request, found in zip(requests, finds, strict=True) for text in found.texts
+            (request.question, text)
+            for request, found in zip(batch.requests, batch.finds, strict=True)
+            for text in found.texts
         ]
-        spans = iter(self._read_once(pairs))
-        read_ms, total_ms = _since(reading) / len(requests), _since(began) / len(requests)
-        for request, threshold, found in zip(requests, thresholds, finds, strict=True):
+        return _Reading(self._read_once(pairs), _since(began) / len(batch.requests))
+
+    def _asked(self, batch: _Batch, reading: _Reading) -> Iterator[Asked]:
+        spans = iter(reading.spans)
+        for request, threshold, found in zip(batch.requests, batch.thresholds, batch.finds, strict=True):
             candidates = _candidates(found, [next(spans) for _ in found.texts])
-            timings = _timings(found.embed_ms, found.search_ms, read_ms, total_ms)
+            timings = _timings(found.embed_ms, found.search_ms, reading.ms, batch.ms + reading.ms)
             yield Asked(
                 answer=self._answer(request, threshold, found, candidates, timings),
                 ranking=found_passages(found.ranking, found.documents),
