@@ -62,7 +62,7 @@ class _Found(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Requests that are read together, and what was found for each in `ms` milliseconds a request."""
+    """Requests that are read together, the confidence each asks for, and what was found, in `ms` milliseconds each."""
 
     requests: Sequence[Request]
     thresholds: Sequence[float]
@@ -113,28 +113,33 @@ class Answerer:
     def ask_all(self, requests: Iterable[Request], depth: int = 0) -> Iterator[Asked]:
         """Yield an answer to each request, in order. They are read in batches, and do not depend on the batch.
 
-        Each `ranking` is at least `depth` long where the store holds that many passages.
+        Each `ranking` is at least `depth` long where the store holds that many passages. Requests are taken, and the
+        store is looked at, in the caller's thread, while another reads the batch before: up to 32 are taken before
+        the first answer. An error in finding a batch comes before the answers of the one that is being read.
         """
         waiting = iter(requests)
-        before: tuple[_Batch, Future[_Reading]] | None = None
-        with ThreadPoolExecutor(1, "reading") as beside:  # reads a batch while the next is found and the last composed
+        being_read: tuple[_Batch, Future[_Reading]] | None = None
+        with ThreadPoolExecutor(1, "reading") as reading:
             while some := list(islice(waiting, BATCH)):
-                batch = self._found_batch(some, depth)
-                reading = beside.submit(self._read_batch, batch)
-                if before:
-                    yield from self._asked(before[0], before[1].result())
-                before = batch, reading
-            if before:
-                yield from self._asked(before[0], before[1].result())
+                batch = self._find_batch(some, depth)
+                if len(some) < BATCH and not being_read:  # there is nothing to do meanwhile
+                    yield from self._composed(batch, self._read_batch(batch))
+                    return
+                read = reading.submit(self._read_batch, batch)
+                if being_read:
+                    yield from self._composed(being_read[0], being_read[1].result())
+                being_read = batch, read
+            if being_read:
+                yield from self._composed(being_read[0], being_read[1].result())
 
     def ask_in_steps(self, request: Request) -> Iterator[SearchResult | Answer]:
         """Yield the passages as soon as they are found, then the answer read from them: that which `ask` gives."""
-        batch = self._found_batch([request], depth=0)
+        batch = self._find_batch([request], depth=0)
         (found,) = batch.finds
         passages = found_passages(found.ranking[: request.top_k], found.documents)
         timings = _timings(found.embed_ms, found.search_ms, 0.0, batch.ms)
         yield SearchResult(request.question, passages, timings, found.info)
-        yield from (asked.answer for asked in self._asked(batch, self._read_batch(batch)))
+        yield from (asked.answer for asked in self._composed(batch, self._read_batch(batch)))
 
     def ask_many(self, questions: Iterable[str], top_k: int, depth: int) -> Iterator[Asked]:
         """Yield an answer to each question, as `ask_all` does, with the calibrated threshold."""
@@ -154,7 +159,7 @@ class Answerer:
         timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
         return SearchResult(query, found_passages(found.ranking, found.documents), timings, found.info)
 
-    def _found_batch(self, requests: Sequence[Request], depth: int) -> _Batch:
+    def _find_batch(self, requests: Sequence[Request], depth: int) -> _Batch:
         began = time.perf_counter()
         thresholds = [self.threshold(request.min_confidence) for request in requests]
         finds = [self._find(request, depth) for request in requests]
@@ -169,7 +174,7 @@ class Answerer:
         ]
         return _Reading(self._read_once(pairs), _since(began) / len(batch.requests))
 
-    def _asked(self, batch: _Batch, reading: _Reading) -> Iterator[Asked]:
+    def _composed(self, batch: _Batch, reading: _Reading) -> Iterator[Asked]:
         spans = iter(reading.spans)
         for request, threshold, found in zip(batch.requests, batch.thresholds, batch.finds, strict=True):
             candidates = _candidates(found, [next(spans) for _ in found.texts])

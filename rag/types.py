@@ -61,7 +61,10 @@ class FoundPassage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Milliseconds spent; `total` includes what the parts do not."""
+    """Milliseconds spent; `total` includes what the parts do not.
+
+    Of many questions, one is searched for while another is read, so each part takes longer than it would alone.
+    """
 
     embed: float
     search: float

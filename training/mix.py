@@ -11,7 +11,7 @@ from rag.normalise import normalise
 from training.data import Example, target
 from training.headers import QUESTIONS, make_header, meta_question
 from training.nearmiss import Swaps, near_miss
-from training.similar import hard_negatives
+from training.similar import hard_negatives, holds_answer, padded
 
 # Share of a set's questions that one pass takes (1 where it is not named): what is far from encyclopedic and news
 # text, or has one short answer a sentence, takes part for variety only.
@@ -29,7 +29,7 @@ Key = TypeVar("Key", bound=Hashable)
 _SHORT = 400  # characters: contexts below are padded with others of their set, or the answer is easily guessed
 _LONG = 1_200  # characters: of contexts above an excerpt is read, about a window's worth
 _ROOM = 700  # characters: a negative is cut at this, or where its answered text ends, for a batch has one length
-_NEGATIVES = 3  # hard negatives found for a question, of which some are drawn
+_NEGATIVES = 3  # similar paragraphs found for a question at least, of which some are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ Unit = tuple[Reading, ...]  # readings whose scores must compare; where one is a
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often what is made from an answerable question: probabilities, and the most negatives a question gets."""
+    """How often what is made from an answerable question; all are probabilities but the most negatives that it gets."""
 
     near_misses: float = 0.7
     negatives: float = 0.4
-    negatives_each: int = 2
+    max_negatives: int = 2
     distractors: float = 0.0
     headers: float = 0.3
     meta: float = 0.04
@@ -83,7 +83,7 @@ class Mix:
         self._similar: dict[str, dict[str, list[str]]] = {}
         if rates.negatives or rates.distractors:
             for name, members in self._by_set.items():
-                found = hard_negatives(members, _NEGATIVES)
+                found = hard_negatives(members, max(_NEGATIVES, rates.max_negatives))
                 self._similar[name] = {e.id: texts for e, texts in zip(members, found, strict=True)}
 
     def one_pass(self, rng: Random) -> list[Unit]:
@@ -100,9 +100,9 @@ class Mix:
         if place is None:
             raise ValueError(f"{example.id} has no answer")
         text, shift = self._around(example, place, rng)
-        if rng.random() < self._rates.distractors and (sentence := self._distractor(example, rng)):
-            first = rng.random() < 0.5
-            text, shift = (f"{sentence} {text}", len(sentence) + 1 + shift) if first else (f"{text} {sentence}", shift)
+        if self._rates.distractors and rng.random() < self._rates.distractors:
+            before, after = self._distractor(example, rng)
+            text, shift = before + text + after, len(before) + shift
         header = self._headed(example, example.title, rng)
         text, shift = header + text, len(header) + shift
         accepted = tuple(a.text for a in example.answers)
@@ -120,20 +120,31 @@ class Mix:
         return tuple(unit)
 
     def _negatives(self, example: Example, rng: Random) -> list[str]:
-        found = self._wrong(example)
-        return rng.sample(found, min(len(found), rng.randint(1, self._rates.negatives_each)))
+        found = self._hard_negatives(example)
+        return rng.sample(found, min(len(found), rng.randint(1, self._rates.max_negatives)))
 
-    def _wrong(self, example: Example) -> list[str]:
+    def _hard_negatives(self, example: Example) -> list[str]:
+        """Return the texts given with the question, and those similar to it, each once.
+
+        Those given may answer it all the same: the question may have been asked of another text, with another answer.
+        """
         given = [other.context for other in self._given.get(normalise(example.question), ())]
-        return given + self._similar.get(example.source, {}).get(example.id, [])
+        lacking = [text for text in given if not holds_answer(example.answers, text, padded(text))]
+        return list(dict.fromkeys(lacking + self._similar.get(example.source, {}).get(example.id, [])))
 
-    def _distractor(self, example: Example, rng: Random) -> str:
-        """Return the sentence of a negative that shares most words with the question; "" without negatives."""
-        if not (found := self._wrong(example)):
-            return ""
-        text, asked = rng.choice(found), set(normalise(example.question).split())
-        spans = sentences(text, 0, len(text))
-        return max((text[a:b].strip() for a, b in spans), key=lambda one: len(asked & set(normalise(one).split())))
+    def _distractor(self, example: Example, rng: Random) -> tuple[str, str]:
+        """Return what to put before a text and after it.
+
+        It is the sentence of a hard negative that shares most words with the question; nothing where there is none.
+        """
+        texts, asked = self._hard_negatives(example), set(normalise(example.question).split())
+        text = rng.choice(texts) if texts else ""
+        found = [text[start:end].strip() for start, end in sentences(text, 0, len(text))]
+        fit = [sentence for sentence in found if len(sentence) <= _SHORT and not _holds(sentence, example)]
+        best = max(fit, key=lambda one: len(asked & set(normalise(one).split())), default="")
+        if not best:
+            return "", ""
+        return (f"{best} ", "") if rng.random() < 0.5 else ("", f" {best}")
 
     def _around(self, example: Example, place: tuple[int, int], rng: Random) -> tuple[str, int]:
         """Return the text to read and how far the context is shifted in it.

@@ -55,8 +55,8 @@ class Settings:
     group_weight: float = _option(0.5, "weight of the loss that compares the windows of a question")
     near_misses: float = _option(0.7, "share of answerable questions from which a near miss is attempted")
     negatives: float = _option(0.4, "share with hard negatives")
-    negatives_each: int = _option(2, "one to so many negatives are drawn for each of these")
-    distractors: float = _option(0.0, "share of texts with a sentence of a hard negative before or after them")
+    max_negatives: int = _option(2, "most hard negatives of such a question; it gets one at least")
+    distractors: float = _option(0.0, "share of texts that get a sentence of a hard negative before or after them")
     headers: float = _option(0.3, "share of texts with lines above them: title, author, publisher, date")
     meta: float = _option(0.04, "questions about those lines, for each answerable question")
     weight_decay: float = _option(0.01, "of AdamW")
@@ -116,7 +116,14 @@ def train(job: Job) -> Path:
 
 def _plan(job: Job, examples: list[Example], tokenizer: transformers.PreTrainedTokenizerFast) -> Plan:
     settings = job.settings
-    rates = Rates(**{one.name: getattr(settings, one.name) for one in fields(Rates)})
+    rates = Rates(
+        near_misses=settings.near_misses,
+        negatives=settings.negatives,
+        max_negatives=settings.max_negatives,
+        distractors=settings.distractors,
+        headers=settings.headers,
+        meta=settings.meta,
+    )
     cutter = Cutter(tokenizer.backend_tokenizer, settings.window, settings.stride)
     plan = make_plan(examples, rates, cutter, settings.tokens, settings.seed, settings.batch_tokens)
     if not plan.batches:
@@ -248,6 +255,8 @@ def _job(arguments: list[str]) -> Job:
     if given.precision == "auto":
         given.precision = "bf16" if has_bf16() else "fp32"
     licences = json.loads(given.licences.read_text("utf-8")) if given.licences else {}
+    if given.max_negatives < 1:
+        parser.error("--max-negatives is less than 1; leave hard negatives out with --negatives 0")
     settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
     return Job(tuple(given.train), given.init, given.out, licences, given.checkpoint_minutes, settings)
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rag.normalise import normalise
-from training.data import Example
+from training.data import Answer, Example
 
 _BLOCK = 1_000  # questions compared at a time: bounds the memory
 
@@ -22,7 +22,7 @@ def hard_negatives(examples: Sequence[Example], count: int) -> list[list[str]]:
         return [[] for _ in examples]
     vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True, token_pattern=r"\w+", dtype=np.float32)
     paragraphs = vectorizer.fit_transform(contexts).T.tocsc()
-    plain = [f" {normalise(context)} " for context in contexts]
+    plain = [padded(context) for context in contexts]
     found: list[list[str]] = []
     for first in range(0, len(examples), _BLOCK):
         block = examples[first : first + _BLOCK]
@@ -30,14 +30,16 @@ def hard_negatives(examples: Sequence[Example], count: int) -> list[list[str]]:
         for example, row in zip(block, scores, strict=True):
             best = np.argsort(-row, kind="stable")[: 4 * count + 4]
             other = [i for i in best if row[i] > 0 and contexts[i] != example.context]
-            taken = [contexts[i] for i in other if not holds_answer(example, contexts[i], plain[i])]
+            taken = [contexts[i] for i in other if not holds_answer(example.answers, contexts[i], plain[i])]
             found.append(taken[:count])
     return found
 
 
-def holds_answer(example: Example, text: str, plain: str) -> bool:
-    """Tell whether a text holds an accepted answer, as it stands or normalised; `plain` is the text normalised.
+def padded(text: str) -> str:
+    """Return a text normalised, with a space at either end: whole words can be looked for in it."""
+    return f" {normalise(text)} "
 
-    `plain` has a space at either end, so that whole words are compared.
-    """
-    return any(f" {normalise(answer.text)} " in plain or answer.text in text for answer in example.answers)
+
+def holds_answer(answers: Sequence[Answer], text: str, normalised: str) -> bool:
+    """Tell whether a text holds one of the answers, as it stands or normalised; `normalised` is the text `padded`."""
+    return any(padded(answer.text) in normalised or answer.text in text for answer in answers)

@@ -1,106 +1,110 @@
 """Hard negatives are what a search finds first and what does not answer: checked against the texts themselves."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
-from random import Random
 
-from rag.normalise import normalise
+import pytest
+
+from index.errors import UsageError
 from tests.fakes import WordEncoder
 from training.data import Answer, Example, read_file
-from training.mix import Mix, Rates
-from training.negatives import mined
+from training.negatives import mine_files, mine_hard_negatives
 
-ROOT = Path(__file__).parents[2]
 CITIES = ["Oslo", "Lima", "Cairo", "Delhi", "Quito"]
 FILLER = "Nothing else is known of it, and nobody has asked since."
+WANTED = "Where was the fair of 1900 held?"
 
 
-def asked(number, city, title="fairs"):
+def asked(number, city, title):
     context = f"The fair of {1900 + number} was held in {city}. {FILLER}"
     answer = Answer(city, context.index(city))
     return Example(str(number), "mine", title, context, f"Where was the fair of {1900 + number} held?", (answer,))
 
 
+def other(name, context, answer):
+    return Example(name, "mine", name, context, f"What of {name}?", (Answer(answer, context.index(answer)),))
+
+
 def mine(examples, folder, count=6):
-    return list(mined(examples, WordEncoder(), count, folder))
+    return list(mine_hard_negatives(examples, WordEncoder(), count, folder, lambda: None))
 
 
-def test_no_negative_holds_an_accepted_answer_and_all_stand_in_a_context(tmp_path):
-    examples = [asked(number, CITIES[number % 5], f"title {number}") for number in range(20)]
+def row(example):
+    answers = [{"text": answer.text, "start": answer.start} for answer in example.answers]
+    return {"title": example.title, "context": example.context, "question": example.question, "answers": answers}
+
+
+@pytest.mark.parametrize("title", ["", "fairs {}", "fairs"], ids=["untitled", "a title each", "one title"])
+def test_no_negative_holds_an_answer_and_all_stand_in_a_document(title, tmp_path):
+    examples = [asked(number, CITIES[number % 5], title.format(number % 10)) for number in range(20)]
     found = mine(examples, tmp_path)
-    by_question = {example.question: example for example in examples}
-    assert {one.question for one in found} == set(by_question)
+    cities = {example.question: example.answers[0].text for example in examples}
+    assert {one.question for one in found} == set(cities)
+    assert len({(one.question, one.context) for one in found}) == len(found)
     for one in found:
-        (answer,) = by_question[one.question].answers
-        assert normalise(answer.text) not in normalise(one.context)
-        assert any(one.context.strip() in example.context for example in examples if example.title == one.title)
+        assert cities[one.question].lower() not in one.context.lower()
         assert one.answers == ()
+        whole = "\n\n".join(example.context for example in examples if example.title == one.title)
+        assert one.context in whole
 
 
-def test_negatives_come_in_the_order_of_the_search_and_no_more_than_asked_for(tmp_path):
-    wanted = "Where was the fair of 1900 held?"
-    context = "Where was the fair of 1900 held, they asked?"
-    near = Example("near", "mine", "b", context, "Who asked?", (Answer("they", 33),))
-    far = Example("far", "mine", "c", "Copper melts when it is hot enough.", "What melts?", (Answer("Copper", 0),))
-    examples = [asked(0, "Oslo", "a"), far, near]
-    both = [one.title for one in mine(examples, tmp_path / "two", 2) if one.question == wanted]
-    assert both == ["b", "c"]
-    assert [one.title for one in mine(examples, tmp_path / "one", 1) if one.question == wanted] == ["b"]
+def test_negatives_come_in_the_order_of_the_search(tmp_path):
+    near = other("near", "Where was the fair of 1900 held, they asked?", "they")
+    far = other("far", "Copper melts when it is hot enough.", "Copper")
+    found = mine([asked(0, "Oslo", "a"), far, near], tmp_path)
+    assert [one.title for one in found if one.question == WANTED] == ["near", "far"]
 
 
-def test_questions_without_an_answer_get_none_and_one_context_alone_gives_none(tmp_path):
-    alone = asked(0, "Oslo")
-    unanswered = Example("2", "mine", "fairs", alone.context, "Who paid?", ())
-    assert mine([alone, unanswered], tmp_path) == []
+def test_there_are_no_more_than_asked_for(tmp_path):
+    near = other("near", "Where was the fair of 1900 held, they asked?", "they")
+    far = other("far", "Copper melts when it is hot enough.", "Copper")
+    found = mine([asked(0, "Oslo", "a"), far, near], tmp_path, count=1)
+    assert [one.title for one in found if one.question == WANTED] == ["near"]
 
 
-def test_the_command_writes_what_a_run_reads_as_negatives_of_its_questions(tmp_path):
-    data, out = tmp_path / "mine.jsonl", tmp_path / "negatives.jsonl"
+def test_a_question_asked_of_two_contexts_has_neither_as_a_negative(tmp_path):
+    examples = [asked(0, "Oslo", "a"), asked(0, "Lima", "b"), asked(1, "Cairo", "c")]
+    found = mine(examples, tmp_path)
+    assert {one.title for one in found if one.question == WANTED} == {"c"}
+
+
+def test_a_question_without_an_answer_gets_none(tmp_path):
+    context = "The Nile flows north."
+    examples = [asked(0, "Oslo", "a"), Example("2", "mine", "b", context, "Who paid?", ())]
+    assert {one.question for one in mine(examples, tmp_path)} == {WANTED}
+
+
+def test_one_context_alone_gives_none(tmp_path):
+    assert mine([asked(0, "Oslo", "a")], tmp_path) == []
+
+
+@pytest.mark.parametrize(("context", "reason"), [("nothing\x00here", "NUL"), ("half \ud800", "surrogate")])
+def test_a_context_that_cannot_be_indexed_is_named_not_left_out(context, reason, tmp_path):
+    odd = Example("2", "mine", "odd one", context, "Who paid?", ())
+    with pytest.raises(UsageError, match=f"(?s)odd one.*{reason}"):
+        mine([asked(0, "Oslo", "a"), odd], tmp_path)
+
+
+def test_what_is_written_is_read_as_questions_without_answers(tmp_path):
+    data, empty, out = tmp_path / "mine.jsonl", tmp_path / "none.jsonl", tmp_path / "negatives.jsonl"
     examples = [asked(number, CITIES[number], f"title {number}") for number in range(5)]
-    rows = [
-        {
-            "id": one.id,
-            "title": one.title,
-            "context": one.context,
-            "question": one.question,
-            "answers": [{"text": answer.text, "start": answer.start} for answer in one.answers],
-        }
-        for one in examples
-    ]
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [sys.executable, "-m", "training.negatives", "--train", str(data), "--out", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    data.write_text("".join(json.dumps(row(one)) + "\n" for one in examples))
+    empty.write_text(json.dumps(row(Example("x", "", "b", "The Nile.", "Who paid?", ()))) + "\n")
+    mine_files([data, empty], out, 6, WordEncoder())
     negatives, file = read_file(out, {})
     assert (file.answerable, file.unanswerable) == (0, 5 * 4)
-    rates = Rates(near_misses=0, negatives=1, negatives_each=4, headers=0, meta=0)
-    units = Mix([*examples, *negatives], rates).one_pass(Random(0))
-    contexts = {example.context for example in examples}
-    for first, *others in units:
-        assert first.answered
-        assert 1 <= len(others) <= 4
-        assert all(other.question == first.question and other.text in contexts - {first.text} for other in others)
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert again.returncode == 2
-    assert "exists already" in again.stderr
+    assert {one.context for one in negatives} == {one.context for one in examples}
 
 
-def test_a_distractor_is_the_sentence_of_a_negative_most_like_the_question_and_the_target_stays_in_place():
-    example = asked(0, "Oslo", "a")
-    twin = "Nobody came. The fair of 1900 was the last that was held anywhere. It rained."
-    negative = Example("n", "mine", "b", twin, example.question, ())
-    mix = Mix([example, negative], Rates(near_misses=0, negatives=0, distractors=1, headers=0, meta=0))
-    seen = set()
-    for seed in range(12):
-        ((reading,),) = mix.one_pass(Random(seed))
-        assert reading.text[slice(*reading.place)] == "Oslo"
-        seen.add(reading.text)
-    sentence = "The fair of 1900 was the last that was held anywhere."
-    assert seen == {f"{sentence} {example.context}", f"{example.context} {sentence}"}
+def test_a_file_that_is_there_is_not_written_over(tmp_path):
+    data, out = tmp_path / "mine.jsonl", tmp_path / "negatives.jsonl"
+    data.write_text(json.dumps(row(asked(0, "Oslo", "a"))))
+    out.write_text("kept")
+    with pytest.raises(UsageError, match="File exists"):
+        mine_files([data], out, 6, WordEncoder())
+    assert out.read_text() == "kept"
 
 
-def test_without_negatives_there_is_no_distractor():
-    example = asked(0, "Oslo")
-    mix = Mix([example], Rates(near_misses=0, negatives=0, distractors=1, headers=0, meta=0))
-    assert [unit[0].text for unit in mix.one_pass(Random(1))] == [example.context]
+@pytest.mark.parametrize("count", [0, 21])
+def test_a_count_out_of_bounds_is_refused(count, tmp_path):
+    with pytest.raises(UsageError, match="1 to 20"):
+        mine_files([tmp_path], tmp_path / "negatives.jsonl", count, WordEncoder())

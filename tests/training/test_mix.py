@@ -1,0 +1,68 @@
+"""What is made of a question to train on: its negatives and its distractors."""
+
+from random import Random
+
+import pytest
+
+from training.data import Answer, Example
+from training.mix import Mix, Rates
+
+QUESTION = "Where was the fair of 1900 held?"
+CONTEXT = "The fair of 1900 was held in Oslo. Nothing else is known of it."
+TWIN = "Nobody came. The fair of 1900 was the last that was held anywhere. It rained."
+MOST_ALIKE = "The fair of 1900 was the last that was held anywhere."
+NOTHING_ELSE = {"near_misses": 0.0, "headers": 0.0, "meta": 0.0}
+
+
+def answered(context=CONTEXT, answer="Oslo", name="1"):
+    return Example(name, "mine", "a", context, QUESTION, (Answer(answer, context.index(answer)),))
+
+
+def given(context, name="n"):
+    return Example(name, "mine", "b", context, QUESTION, ())
+
+
+def units(examples, seed=0, **rates):
+    return Mix(examples, Rates(**NOTHING_ELSE, **rates)).one_pass(Random(seed))
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_a_question_gets_one_to_so_many_of_the_negatives_given_with_it(most):
+    texts = [f"Text number {number} says nothing of it." for number in range(6)]
+    counts = set()
+    for seed in range(40):
+        (unit,) = units([answered(), *map(given, texts)], seed, negatives=1, max_negatives=most)
+        others = [reading.text for reading in unit[1:]]
+        assert len(set(others)) == len(others)
+        assert set(others) <= set(texts)
+        assert not any(reading.answered for reading in unit[1:])
+        counts.add(len(others))
+    assert counts == set(range(1, most + 1))
+
+
+def test_a_text_given_twice_is_one_negative():
+    for seed in range(10):
+        (unit,) = units([answered(), given(TWIN, "n"), given(TWIN, "m")], seed, negatives=1, max_negatives=4)
+        assert [reading.text for reading in unit[1:]] == [TWIN]
+
+
+def test_a_text_that_answers_is_no_negative():
+    (unit,) = units([answered(), given("They met at Oslo then.")], negatives=1)
+    assert len(unit) == 1
+
+
+def test_a_distractor_is_the_sentence_of_a_negative_most_like_the_question_and_the_target_stays_in_place():
+    seen = set()
+    for seed in range(12):
+        ((reading,),) = units([answered(), given(TWIN)], seed, negatives=0, distractors=1)
+        assert reading.text[slice(*reading.place)] == "Oslo"
+        seen.add(reading.text)
+    assert seen == {f"{MOST_ALIKE} {CONTEXT}", f"{CONTEXT} {MOST_ALIKE}"}
+
+
+@pytest.mark.parametrize(
+    "negatives", [[], [""], ["oslo then. Oslo!"]], ids=["none", "empty", "answers in small letters"]
+)
+def test_where_no_sentence_will_do_there_is_no_distractor(negatives):
+    ((reading,),) = units([answered(), *map(given, negatives)], negatives=0, distractors=1)
+    assert reading.text == CONTEXT
