@@ -150,7 +150,7 @@ class Answerer:
 
         None where it finds nothing to say; there is no retrieval and no threshold.
         """
-        return [span.quote if span else None for span in self._read_once(pairs)]
+        return list(map(_quote, self._read_once(pairs)))
 
     def search(self, query: str, top_k: int = TOP_K, filters: Filters = NO_FILTERS) -> SearchResult:
         """Return the best passages without reading them."""
@@ -177,11 +177,12 @@ class Answerer:
     def _composed(self, batch: _Batch, reading: _Reading) -> Iterator[Asked]:
         spans = iter(reading.spans)
         for request, threshold, found in zip(batch.requests, batch.thresholds, batch.finds, strict=True):
-            candidates = _candidates(found, [next(spans) for _ in found.texts])
+            own = [next(spans) for _ in found.texts]
             timings = _timings(found.embed_ms, found.search_ms, reading.ms, batch.ms + reading.ms)
             yield Asked(
-                answer=self._answer(request, threshold, found, candidates, timings),
+                answer=self._answer(request, threshold, found, _candidates(found, own), timings),
                 ranking=found_passages(found.ranking, found.documents),
+                quotes=tuple(map(_quote, own)),
             )
 
     def _find(self, request: Request, depth: int, read: bool = True) -> _Found:
@@ -273,6 +274,10 @@ def _candidates(found: _Found, spans: Sequence[Span | None]) -> list[Candidate]:
             )
         )
     return candidates
+
+
+def _quote(span: Span | None) -> str | None:
+    return span.quote if span else None
 
 
 def _risk(text: str) -> float:

@@ -39,6 +39,7 @@ _MEANS = (
 )
 
 Progress = Callable[[int, int], None]  # (done, total)
+_Place = tuple[str, int, int]  # of a passage: document id, start, end
 Record = dict[str, Any]  # one question, judged, as JSON: `row` of the report, `measures`, `right`
 
 
@@ -149,7 +150,7 @@ def _judged(answerer: Asks, sources: Sources, gold: Sequence[GoldQuestion], top_
     asked = zip(gold, answerer.ask_many([question.question for question in gold], top_k, DEPTH), strict=True)
     while some := list(islice(asked, BATCH)):
         records = [_record(question, reply, indexed, reread) for question, reply in some]
-        _read_gold_passages(answerer, sources, [question for question, _ in some], records)
+        _read_gold_passages(answerer, sources, some, records)
         yield from records
 
 
@@ -177,30 +178,44 @@ def _record(gold: GoldQuestion, asked: Asked, indexed: AbstractSet[str], reread:
 
 
 def _read_gold_passages(
-    answerer: Asks, sources: Sources, gold: Sequence[GoldQuestion], records: Sequence[Record]
+    answerer: Asks, sources: Sources, asked: Sequence[tuple[GoldQuestion, Asked]], records: Sequence[Record]
 ) -> None:
     """Add to the record of each wrong answer what the reader makes of the gold passage, where there is one."""
     wrong = [
-        (question, record, text)
-        for question, record in zip(gold, records, strict=True)
-        if record["row"]["stage"] != "ok" and question.answers and (text := _gold_text(question, sources))
+        (question, record, *gold_passage, _quotes(reply))
+        for (question, reply), record in zip(asked, records, strict=True)
+        if record["row"]["stage"] != "ok" and question.answers and (gold_passage := _gold_passage(question, sources))
     ]
-    answers = answerer.read_alone([(question.question, text) for question, _, text in wrong])
-    for (question, record, _), answer in zip(wrong, answers, strict=True):
+    unread = {
+        (question.id, place): (question.question, text)
+        for question, _, place, text, quotes in wrong
+        if place not in quotes
+    }
+    read = dict(zip(unread, answerer.read_alone(list(unread.values())), strict=True))
+    for question, record, place, _, quotes in wrong:
+        answer = quotes[place] if place in quotes else read[question.id, place]
         f1 = 0.0 if answer is None else metrics.f1(answer, question.answers)
         record["row"]["gold_passage"] = {"answer": answer, "f1": f1}
         record["measures"]["gold_passage_f1"] = f1
 
 
-def _gold_text(gold: GoldQuestion, sources: Sources) -> tuple[Piece, ...] | None:
-    """Return what the reader reads of the gold passage: of several, the first that holds the most evidence."""
+def _gold_passage(gold: GoldQuestion, sources: Sources) -> tuple[_Place, tuple[Piece, ...]] | None:
+    """Return where the gold passage is and what is read of it: of several, the first that holds the most evidence."""
     held = [
-        (evidence_held(gold, passage), text)
+        (evidence_held(gold, passage), _place(passage), text)
         for source in gold.sources
         for passage, text in sources.passages_to_read(source)
         if is_gold_passage(gold, passage)
     ]
-    return max(held, key=lambda one: one[0])[1] if held else None
+    return max(held, key=lambda one: one[0])[1:] if held else None
+
+
+def _quotes(asked: Asked) -> dict[_Place, str | None]:
+    return {_place(passage): quote for passage, quote in zip(asked.ranking, asked.quotes, strict=False)}
+
+
+def _place(passage: FoundPassage) -> _Place:
+    return passage.document_id, passage.start, passage.end
 
 
 def _summary(numbers: Sequence[_Numbers], latencies: Sequence[float]) -> dict[str, Metric]:

@@ -142,7 +142,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A reply with the fused ranking it was read from, best first: what evaluation judges. It stays inside."""
+    """A reply with the fused ranking it was read from, best first: what evaluation judges. It stays inside.
+
+    `quotes` is what the reader answers to each of the first passages of the ranking alone, however unsure; None where
+    it finds nothing to say.
+    """
 
     answer: Answer
     ranking: tuple[FoundPassage, ...]
+    quotes: tuple[str | None, ...] = ()

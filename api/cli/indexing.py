@@ -109,7 +109,8 @@ def write_report(path: Path, report: "IngestReport", request: "IndexRequest", se
 def print_report(report: "IngestReport", dry_run: bool = False) -> None:
     """Say what was done: what needs a look as notes, what a dry run found of each file, and the totals."""
     would = "would be " if dry_run else ""
-    for key in ("rejected", "unsupported"):
+    # What is excluded was asked for, and may be long: only a dry run names it.
+    for key in ("rejected", "unsupported", *(["excluded"] if dry_run else [])):
         for item in getattr(report, key):
             note(f"{key}: {item.source}: {item.reason}")
     for key in ("vanished", "left_out", "pruned"):

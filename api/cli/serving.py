@@ -65,7 +65,8 @@ def serve(
     hosts = (host,) if local and not made else None
     shown = f"[{host}]" if ":" in host else host
     asks = "asks for a key" if made else "asks for no key"
-    note(f"Pincite answers at http://{shown}:{listening.getsockname()[1]}/ and {asks} (stop with Ctrl-C)")
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    note(f"Pincite answers at {address} as soon as its models are loaded, and {asks} (stop with Ctrl-C)")
     service = Service(settings, hosts, asks_for_keys=bool(made))
     if workers == 1:
         serve_here(service, listening)

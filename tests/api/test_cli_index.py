@@ -301,6 +301,14 @@ def test_a_dry_run_says_what_it_would_make_of_each_file(pincite, articles):
     assert lines[0].split("\t") == ["added", "bread.md", "utf-8 · en · 0% marked · Bread"]
 
 
+def test_what_is_excluded_is_counted_and_a_dry_run_names_it(pincite, articles):
+    (articles / "draft.txt").write_text("Draft.")
+    _, out, err = pincite("index", "articles", "--exclude", "draft*")
+    assert "1 excluded" in out
+    assert "draft.txt" not in err
+    assert "excluded: draft.txt: " in pincite("index", "articles", "--exclude", "draft*", "--dry-run")[2]
+
+
 def test_documents_that_the_default_models_do_not_cover_are_warned_of(pincite, articles):
     (articles / "de.txt").write_text("Die Minister trafen sich drei Tage lang und einigten sich auf wenig. " * 3)
     err = pincite("index", "articles")[2]

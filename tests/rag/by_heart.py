@@ -58,8 +58,9 @@ def cite():
 class ByHeart:
     """Replies by question: (answer, candidate, confidence). Keeps what it is asked, also alone, and what it reads."""
 
-    def __init__(self, replies, reads="Nile"):
+    def __init__(self, replies, reads="Nile", quotes=()):
         self.replies = replies
+        self.quotes = quotes  # what it says to have read in the passages that it found
         self.reads = reads  # the answer to whatever passage it is given alone
         self.asked = []
         self.alone = []
@@ -74,7 +75,7 @@ class ByHeart:
         for question in questions:
             self.asked.append(question)
             found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
-            yield Asked(self.reply(question, 99.0), (found,))
+            yield Asked(self.reply(question, 99.0), (found,), self.quotes)
 
     def ask(self, question, top_k):
         self.alone.append(question)

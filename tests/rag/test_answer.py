@@ -8,6 +8,7 @@ from index.errors import UsageError
 from index.types import Field, Filters, Metadata
 from rag.answer import Request
 from rag.calibrate import Calibration
+from rag.candidates import reading_text
 
 NILE = "The long river Nile ends near Alexandria."
 COPY = "Its bread comes from Memphis bakers.\n"
@@ -118,6 +119,17 @@ def test_only_as_many_passages_are_read_and_returned_as_asked_for(store, add):
     assert len(answerer.ask("river", top_k=100).passages) == 12
     (asked,) = answerer.ask_all([Request("river", top_k=2)], depth=10)
     assert (len(asked.answer.passages), len(asked.ranking)) == (2, 10)
+
+
+def test_what_the_reader_answers_to_each_passage_is_what_it_answers_to_it_alone(seed_answerer):
+    question = "Who is the secretary-general of the organization?"
+    (asked,) = seed_answerer.ask_all([Request(question, top_k=4)], depth=10)
+    with seed_answerer.store.snapshot() as moment:
+        documents = moment.stored_documents({passage.document_id for passage in asked.ranking})
+        stored = moment.stored_passages([passage.passage_id for passage in asked.ranking[:4]])
+    texts = [reading_text(documents[one.passage.document_id], one.passage) for one in stored]
+    assert list(asked.quotes) == seed_answerer.read_alone([(question, text) for text in texts])
+    assert any(asked.quotes)
 
 
 def test_ties_go_to_source_then_place(store, add):

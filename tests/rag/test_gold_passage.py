@@ -27,6 +27,15 @@ def test_a_wrong_answer_is_asked_again_of_the_gold_passage_alone_and_a_right_one
     assert values(report)["gold_passage_f1"] == (2 / 3, 2)
 
 
+@pytest.mark.parametrize("quote", ["the Nile river", None])
+def test_a_gold_passage_that_was_read_for_the_answer_is_not_read_again(quote):
+    answerer = ByHeart(REPLIES, quotes=(quote,))
+    report = evaluate(answerer, Disk(), GOLD, run_info={})
+    assert answerer.read == [[]]
+    passage = {"answer": quote, "f1": 2 * 1 / (2 + 1) if quote else 0.0}
+    assert [row["gold_passage"] for row in report["questions"]] == [None, passage, passage, None]
+
+
 def test_the_gold_passage_is_the_one_that_holds_the_most_evidence_the_first_of_equals():
     halves = ((0, NILE), (NILE - 4, len(TEXT)))
     assert read_for(wrong(Evidence("a.txt", NILE - 7, NILE + 4)), halves)[0] == [("wrong", "the Nile.")]
