@@ -135,7 +135,7 @@ def disk_mb(folder: Path) -> tuple[float, float, float]:
 
 
 def of_questions(folder: Path, questions: Sequence[str], cores: int) -> Asking:
-    """Ask all of them once unmeasured, then one by one, then all at once."""
+    """Ask all of them once unmeasured, then one by one, then in batches, each by itself."""
     answerer = open_answerer(folder)
     try:
         for question in questions:

@@ -114,8 +114,8 @@ class Answerer:
         """Yield an answer to each request, in order. They are read in batches, and do not depend on the batch.
 
         Each `ranking` is at least `depth` long where the store holds that many passages. Requests are taken, and the
-        store is looked at, in the caller's thread, while another reads the batch before: up to 32 are taken before
-        the first answer. An error in finding a batch comes before the answers of the one that is being read.
+        store is looked at, in the caller's thread; a batch is read in another while the next is found, so up to 32 are
+        taken before the first answer. An error in finding a batch is raised in place of the answers being read.
         """
         waiting = iter(requests)
         being_read: tuple[_Batch, Future[_Reading]] | None = None

@@ -63,7 +63,7 @@ class FoundPassage:
 class Timings:
     """Milliseconds spent; `total` includes what the parts do not.
 
-    Of many questions, one is searched for while another is read, so each part takes longer than it would alone.
+    Where more than 16 are asked together some are searched for while others are read: parts take longer than alone.
     """
 
     embed: float

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from index.errors import UsageError
 from index.sentences import sentences
 from rag.normalise import normalise
-from training.data import Example, target
+from training.data import Answer, Example, target
 from training.headers import QUESTIONS, make_header, meta_question
 from training.nearmiss import Swaps, near_miss
-from training.similar import hard_negatives, holds_answer, padded
+from training.similar import answers_by_question, hard_negatives
 
 # Share of a set's questions that one pass takes (1 where it is not named): what is far from encyclopedic and news
 # text, or has one short answer a sentence, takes part for variety only.
@@ -29,7 +30,8 @@ Key = TypeVar("Key", bound=Hashable)
 _SHORT = 400  # characters: contexts below are padded with others of their set, or the answer is easily guessed
 _LONG = 1_200  # characters: of contexts above an excerpt is read, about a window's worth
 _ROOM = 700  # characters: a negative is cut at this, or where its answered text ends, for a batch has one length
-_NEGATIVES = 3  # similar paragraphs found for a question at least, of which some are drawn
+_NEGATIVES = 3  # similar paragraphs looked for, of which some are drawn; more where more may be drawn
+_SENTENCE = 400  # characters of a distractor; what is longer is a table or a text without full stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,11 @@ Unit = tuple[Reading, ...]  # readings whose scores must compare; where one is a
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often what is made from an answerable question; all are probabilities but the most negatives that it gets."""
+    """How often what is made from an answerable question.
+
+    `max_negatives` is a number of texts, of which one at least is drawn; the others are probabilities. Raises
+    UsageError if it is less than 1.
+    """
 
     near_misses: float = 0.7
     negatives: float = 0.4
@@ -59,6 +65,10 @@ class Rates:
     distractors: float = 0.0
     headers: float = 0.3
     meta: float = 0.04
+
+    def __post_init__(self) -> None:
+        if self.max_negatives < 1:
+            raise UsageError(f"at most {self.max_negatives} negatives a question; give 1 or more, or a share of 0")
 
 
 class Mix:
@@ -73,17 +83,17 @@ class Mix:
         for key, members in _grouped(self._examples, lambda e: (e.source, e.title)).items():
             self._swaps[key] = _swaps(members)
         self._contexts = {name: sorted({e.context for e in members}) for name, members in self._by_set.items()}
-        asked = {normalise(example.question) for example in self._examples}
+        self._accepted = answers_by_question(self._examples)
         self._given: dict[str, list[Example]] = defaultdict(list)
         self._alone: list[Example] = []  # unanswerable questions that are never answered
         for example in examples:
             question = normalise(example.question)
             if not example.answers:
-                self._given[question].append(example) if question in asked else self._alone.append(example)
+                self._given[question].append(example) if question in self._accepted else self._alone.append(example)
         self._similar: dict[str, dict[str, list[str]]] = {}
         if rates.negatives or rates.distractors:
             for name, members in self._by_set.items():
-                found = hard_negatives(members, max(_NEGATIVES, rates.max_negatives))
+                found = hard_negatives(members, max(_NEGATIVES, rates.max_negatives), self._accepted)
                 self._similar[name] = {e.id: texts for e, texts in zip(members, found, strict=True)}
 
     def one_pass(self, rng: Random) -> list[Unit]:
@@ -124,23 +134,21 @@ class Mix:
         return rng.sample(found, min(len(found), rng.randint(1, self._rates.max_negatives)))
 
     def _hard_negatives(self, example: Example) -> list[str]:
-        """Return the texts given with the question, and those similar to it, each once.
-
-        Those given may answer it all the same: the question may have been asked of another text, with another answer.
-        """
+        """Return the texts that are given with the question, and those similar to it, each once."""
         given = [other.context for other in self._given.get(normalise(example.question), ())]
-        lacking = [text for text in given if not holds_answer(example.answers, text, padded(text))]
-        return list(dict.fromkeys(lacking + self._similar.get(example.source, {}).get(example.id, [])))
+        return list(dict.fromkeys(given + self._similar.get(example.source, {}).get(example.id, [])))
 
     def _distractor(self, example: Example, rng: Random) -> tuple[str, str]:
-        """Return what to put before a text and after it.
+        """Return what to put before a text and after it: one is "", both where there is nothing to put.
 
-        It is the sentence of a hard negative that shares most words with the question; nothing where there is none.
+        It is the sentence of a hard negative that shares most words with the question, holds no accepted answer and is
+        not longer than `_SENTENCE`.
         """
-        texts, asked = self._hard_negatives(example), set(normalise(example.question).split())
+        question = normalise(example.question)
+        texts, asked, accepted = self._hard_negatives(example), set(question.split()), self._accepted[question]
         text = rng.choice(texts) if texts else ""
         found = [text[start:end].strip() for start, end in sentences(text, 0, len(text))]
-        fit = [sentence for sentence in found if len(sentence) <= _SHORT and not _holds(sentence, example)]
+        fit = [sentence for sentence in found if len(sentence) <= _SENTENCE and not _holds(sentence, accepted)]
         best = max(fit, key=lambda one: len(asked & set(normalise(one).split())), default="")
         if not best:
             return "", ""
@@ -160,7 +168,7 @@ class Mix:
         if len(context) >= _SHORT:
             return context, 0
         others = rng.sample(self._contexts[example.source], min(6, len(self._contexts[example.source])))
-        others = [o for o in others if len(o) < _SHORT and o != context and not _holds(o, example)]
+        others = [o for o in others if len(o) < _SHORT and o != context and not _holds(o, example.answers)]
         others = others[: rng.randint(0, 6)]
         cut = rng.randint(0, len(others))
         before = "".join(f"{other} " for other in others[:cut])
@@ -200,8 +208,9 @@ def _swaps(examples: Sequence[Example]) -> Swaps:
     return Swaps((e.question for e in examples), sorted({e.context for e in examples}))
 
 
-def _holds(text: str, example: Example) -> bool:
-    return any(answer.text.lower() in text.lower() for answer in example.answers)
+def _holds(text: str, answers: Sequence[Answer]) -> bool:
+    # Stricter than `holds_answer`: the text goes beside the target, where a copy of the answer would count as wrong.
+    return any(answer.text.lower() in text.lower() for answer in answers)
 
 
 def _readable(title: str) -> str:

@@ -12,7 +12,6 @@ import json
 import logging
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -30,8 +29,8 @@ from index.store import Store
 from index.types import Encoder, Filters
 from rag.normalise import normalise
 from rag.retrieve import retrieve
-from training.data import Answer, Example, find_files, read_file
-from training.similar import holds_answer, padded
+from training.data import Example, find_files, read_file
+from training.similar import Accepted, answers_by_question, holds_answer, in_words
 
 DEPTH = 20  # passages looked at for a question
 _ANY_SIZE = 2**40  # bytes
@@ -39,35 +38,35 @@ log = logging.getLogger("training")
 
 
 def mine_hard_negatives(
-    examples: Sequence[Example], encoder: Encoder, count: int, folder: Path, asked: Callable[[], None]
-) -> Iterator[Example]:
-    """Yield for each answerable question up to `count` passages, best first, that hold none of its answers.
+    examples: Sequence[Example], accepted: Accepted, encoder: Encoder, count: int, folder: Path
+) -> Iterator[list[Example]]:
+    """Yield for each answerable question up to `count` passages, best first, that hold nothing `accepted` for it.
 
-    The passages are of documents made of all contexts, so one may hold the end of one and the beginning of the next.
-    A question that is asked of several contexts has the answers of all. `folder` is empty and takes documents and
-    index; `asked` is called after each question. Raises UsageError if a context cannot be indexed.
+    The passages are of documents made of all contexts, so one may hold the end of a context and the beginning of the
+    next. `folder` is empty and takes documents and index. Raises UsageError if a context cannot be indexed.
     """
     titles = _write_documents(examples, folder / "texts")
-    answers: dict[str, list[Answer]] = defaultdict(list)
-    for example in examples:
-        answers[normalise(example.question)] += example.answers
     # Nothing is marked as boilerplate: contexts lack the page that would show it.
     options = IngestOptions(chunk_limits(encoder), max_bytes=_ANY_SIZE, mark=False)
     with Store.open(folder / "store", manifest_for(encoder, mark_boilerplate=False), create=True) as store:
         report = ingest(store, find_documents([folder / "texts"]).files, encoder, options, lambda *_: None)
-        if report.rejected:
-            title = titles[report.rejected[0].source]
-            raise UsageError(f"contexts of {title!r} cannot be indexed ({report.rejected[0].reason}); mend them")
+        for source, reason in ((one.source, one.reason) for one in report.rejected):
+            text = (folder / "texts" / source).read_text("utf-8")
+            raise UsageError(
+                f"{examples[0].source}: {_name(titles[source], text)} cannot be indexed ({reason}); mend it"
+            )
         with store.snapshot() as snapshot:
             for example in (one for one in examples if one.answers):
                 vector = encoder.encode_query(example.question)
-                ranked = [found for found, _ in retrieve(snapshot, example.question, vector, DEPTH, Filters())]
-                texts = {found.passage.text: titles[found.source] for found in ranked}  # copies count once
-                right = answers[normalise(example.question)]
-                wrong = (pair for pair in texts.items() if not holds_answer(right, pair[0], padded(pair[0])))
-                for rank, (text, title) in enumerate(islice(wrong, count), start=1):
-                    yield Example(f"{example.id} negative {rank}", example.source, title, text, example.question, ())
-                asked()
+                texts: dict[str, str] = {}  # copies count once, as the first
+                for found, _ in retrieve(snapshot, example.question, vector, DEPTH, Filters()):
+                    texts.setdefault(found.passage.text, titles[found.source])
+                answers = accepted[normalise(example.question)]
+                wrong = (pair for pair in texts.items() if not holds_answer(answers, pair[0], in_words(pair[0])))
+                yield [
+                    Example(f"{example.id} negative {rank}", example.source, title, text, example.question, ())
+                    for rank, (text, title) in enumerate(islice(wrong, count), start=1)
+                ]
 
 
 def _write_documents(examples: Sequence[Example], folder: Path) -> dict[str, str]:
@@ -83,38 +82,53 @@ def _write_documents(examples: Sequence[Example], folder: Path) -> dict[str, str
         try:
             (folder / name).write_bytes("\n\n".join(contexts).encode())
         except UnicodeEncodeError:
-            raise UsageError(f"contexts of {title!r} hold half a surrogate pair; write them in UTF-8") from None
+            which = f"{examples[0].source}: {_name(title, next(iter(contexts)))}"
+            raise UsageError(f"{which} holds half a surrogate pair; write it in UTF-8") from None
         titles[name] = title
     return titles
 
 
-def mine_files(paths: Sequence[Path], out: Path, count: int, encoder: Encoder) -> None:
-    """Mine every file by itself and write all that is found to `out`, a JSON object a line.
+def _name(title: str, text: str) -> str:
+    return f"what is titled {title!r}" if title else f"the context that begins {text[:40]!r}"
 
-    Raises UsageError if `count` is not 1 to `DEPTH`, `out` is there or cannot be made, or a file will not do.
+
+def mine_files(paths: Sequence[Path], out: Path, count: int, make_encoder: Callable[[], Encoder]) -> None:
+    """Mine every file by itself and write all that is found to `out`, a JSON object a line, once it is whole.
+
+    An answer of one file is accepted in all. Raises UsageError if `count` is not 1 to `DEPTH`, `out` is there or cannot
+    be made, or a file will not do; only then is the encoder made.
     """
     if not 1 <= count <= DEPTH:
         raise UsageError(f"--count is {count}; give 1 to {DEPTH}")
-    files = find_files(paths)
+    if out.exists():
+        raise UsageError(f"{out}: is there already; name a new file")
+    read = [(path.name, read_file(path, {})[0]) for path in find_files(paths)]
+    accepted = answers_by_question([example for _, examples in read for example in examples])
+    unfinished = out.with_name(f"{out.name}.unfinished")
     try:
-        with out.open("x", encoding="utf-8") as written:
-            for path in files:
-                for example in _mined(path, encoder, count):
-                    written.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
+        written = unfinished.open("w", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}; name a new file in a folder that is there") from error
+        raise UsageError(f"{out}: {error.strerror}; name a file in a folder that can be written") from error
+    encoder = make_encoder()
+    with written:
+        for name, examples in read:
+            for example in _mined(name, examples, accepted, encoder, count):
+                written.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
+    unfinished.replace(out)
 
 
-def _mined(path: Path, encoder: Encoder, count: int) -> Iterator[Example]:
-    examples, file = read_file(path, {})
+def _mined(
+    name: str, examples: Sequence[Example], accepted: Accepted, encoder: Encoder, count: int
+) -> Iterator[Example]:
+    answerable = sum(bool(example.answers) for example in examples)
     found = 0
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(path.name, total=file.answerable)
-        if file.answerable:
-            for example in mine_hard_negatives(examples, encoder, count, Path(folder), lambda: bar.advance(task)):
-                found += 1
-                yield example
-    log.info("%s: %s questions, %s negatives", path.name, f"{file.answerable:,}", f"{found:,}")
+        task = bar.add_task(name, total=answerable)
+        for some in mine_hard_negatives(examples, accepted, encoder, count, Path(folder)) if answerable else ():
+            bar.advance(task)
+            found += len(some)
+            yield from some
+    log.info("%s: %s questions, %s negatives", name, f"{answerable:,}", f"{found:,}")
 
 
 def main() -> None:
@@ -129,7 +143,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6, help=most)
     given = parser.parse_args()
     try:
-        mine_files(given.train, given.out, given.count, build_embedder(load_settings()))
+        mine_files(given.train, given.out, given.count, lambda: build_embedder(load_settings()))
     except PinciteError as error:
         log.error("%s", error)
         sys.exit(2)

@@ -55,7 +55,7 @@ class Settings:
     group_weight: float = _option(0.5, "weight of the loss that compares the windows of a question")
     near_misses: float = _option(0.7, "share of answerable questions from which a near miss is attempted")
     negatives: float = _option(0.4, "share with hard negatives")
-    max_negatives: int = _option(2, "most hard negatives of such a question; it gets one at least")
+    max_negatives: int = _option(2, "most hard negatives of such a question, of which one or more are drawn")
     distractors: float = _option(0.0, "share of texts that get a sentence of a hard negative before or after them")
     headers: float = _option(0.3, "share of texts with lines above them: title, author, publisher, date")
     meta: float = _option(0.04, "questions about those lines, for each answerable question")
@@ -255,8 +255,6 @@ def _job(arguments: list[str]) -> Job:
     if given.precision == "auto":
         given.precision = "bf16" if has_bf16() else "fp32"
     licences = json.loads(given.licences.read_text("utf-8")) if given.licences else {}
-    if given.max_negatives < 1:
-        parser.error("--max-negatives is less than 1; leave hard negatives out with --negatives 0")
     settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
     return Job(tuple(given.train), given.init, given.out, licences, given.checkpoint_minutes, settings)
 

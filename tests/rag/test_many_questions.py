@@ -63,8 +63,26 @@ def test_a_request_that_cannot_be_had_ends_the_answers(store):
         yield from questions(2 * BATCH)
         raise ValueError("a damaged line")
 
+    answers = answerer_over(store).ask_all(requests())
+    assert len([next(answers) for _ in range(BATCH)]) == BATCH
     with pytest.raises(ValueError, match="a damaged line"):
-        list(answerer_over(store).ask_all(requests()))
+        next(answers)
+
+
+def test_the_next_questions_are_taken_while_these_are_read(store):
+    taken = threading.Event()
+
+    class PatientReader(NameReader):
+        def read(self, pairs):
+            assert taken.wait(timeout=30)
+            return super().read(pairs)
+
+    def requests():
+        yield from questions(BATCH)
+        taken.set()
+        yield from questions(BATCH)
+
+    assert len(list(answerer_over(store, reader=PatientReader()).ask_all(requests()))) == 2 * BATCH
 
 
 def test_who_stops_early_leaves_no_thread_behind(store):

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from index.errors import UsageError
 from training.data import Answer, Example
 from training.mix import Mix, Rates
 
@@ -46,9 +47,17 @@ def test_a_text_given_twice_is_one_negative():
         assert [reading.text for reading in unit[1:]] == [TWIN]
 
 
-def test_a_text_that_answers_is_no_negative():
-    (unit,) = units([answered(), given("They met at Oslo then.")], negatives=1)
-    assert len(unit) == 1
+def test_what_answers_the_question_elsewhere_is_no_similar_negative():
+    oslo, lima = answered(), answered(CONTEXT.replace("Oslo", "Lima"), "Lima", "2")
+    assert [len(unit) for unit in units([oslo, lima], negatives=1)] == [1, 1]
+    # Of another question the same text is a negative of this one, which Lima does not answer.
+    other = Example("2", "mine", "a", lima.context, "What is known?", (Answer("Nothing", CONTEXT.index("Nothing")),))
+    assert sorted(len(unit) for unit in units([oslo, other], negatives=1)) == [1, 2]
+
+
+def test_the_most_negatives_of_a_question_is_one_or_more():
+    with pytest.raises(UsageError, match="give 1 or more"):
+        Rates(max_negatives=0)
 
 
 def test_a_distractor_is_the_sentence_of_a_negative_most_like_the_question_and_the_target_stays_in_place():

@@ -7,7 +7,8 @@ import pytest
 from index.errors import UsageError
 from tests.fakes import WordEncoder
 from training.data import Answer, Example, read_file
-from training.negatives import mine_files, mine_hard_negatives
+from training.negatives import main, mine_files, mine_hard_negatives
+from training.similar import answers_by_question
 
 CITIES = ["Oslo", "Lima", "Cairo", "Delhi", "Quito"]
 FILLER = "Nothing else is known of it, and nobody has asked since."
@@ -25,7 +26,8 @@ def other(name, context, answer):
 
 
 def mine(examples, folder, count=6):
-    return list(mine_hard_negatives(examples, WordEncoder(), count, folder, lambda: None))
+    accepted = answers_by_question(examples)
+    return [one for some in mine_hard_negatives(examples, accepted, WordEncoder(), count, folder) for one in some]
 
 
 def row(example):
@@ -77,10 +79,20 @@ def test_one_context_alone_gives_none(tmp_path):
     assert mine([asked(0, "Oslo", "a")], tmp_path) == []
 
 
-@pytest.mark.parametrize(("context", "reason"), [("nothing\x00here", "NUL"), ("half \ud800", "surrogate")])
-def test_a_context_that_cannot_be_indexed_is_named_not_left_out(context, reason, tmp_path):
-    odd = Example("2", "mine", "odd one", context, "Who paid?", ())
-    with pytest.raises(UsageError, match=f"(?s)odd one.*{reason}"):
+def test_a_passage_under_two_titles_counts_once(tmp_path):
+    twins = [
+        other("first", "Nobody knows of the fair.", "Nobody"),
+        other("second", "Nobody knows of the fair.", "Nobody"),
+    ]
+    found = mine([asked(0, "Oslo", "a"), *twins], tmp_path)
+    assert [one.title for one in found if one.question == WANTED] == ["first"]
+
+
+@pytest.mark.parametrize("title", ["", "odd one"])
+@pytest.mark.parametrize(("context", "reason"), [("odd one\x00here", "NUL"), ("odd one \ud800", "surrogate")])
+def test_a_context_that_cannot_be_indexed_is_named_not_left_out(title, context, reason, tmp_path):
+    odd = Example("2", "mine", title, context, "Who paid?", ())
+    with pytest.raises(UsageError, match=f"(?s)mine: .*odd one.*{reason}"):
         mine([asked(0, "Oslo", "a"), odd], tmp_path)
 
 
@@ -89,22 +101,42 @@ def test_what_is_written_is_read_as_questions_without_answers(tmp_path):
     examples = [asked(number, CITIES[number], f"title {number}") for number in range(5)]
     data.write_text("".join(json.dumps(row(one)) + "\n" for one in examples))
     empty.write_text(json.dumps(row(Example("x", "", "b", "The Nile.", "Who paid?", ()))) + "\n")
-    mine_files([data, empty], out, 6, WordEncoder())
+    mine_files([data, empty], out, 6, WordEncoder)
     negatives, file = read_file(out, {})
     assert (file.answerable, file.unanswerable) == (0, 5 * 4)
     assert {one.context for one in negatives} == {one.context for one in examples}
 
 
-def test_a_file_that_is_there_is_not_written_over(tmp_path):
+def test_an_answer_in_one_file_is_no_negative_in_another(tmp_path):
+    first, second, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "negatives.jsonl"
+    first.write_text(json.dumps(row(asked(0, "Oslo", "a"))) + "\n" + json.dumps(row(asked(1, "Lima", "b"))))
+    second.write_text(json.dumps(row(asked(0, "Lima", "a"))))
+    mine_files([first, second], out, 6, WordEncoder)
+    assert [one.question for one in read_file(out, {})[0]] == ["Where was the fair of 1901 held?"]
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path, monkeypatch, caplog):
     data, out = tmp_path / "mine.jsonl", tmp_path / "negatives.jsonl"
     data.write_text(json.dumps(row(asked(0, "Oslo", "a"))))
     out.write_text("kept")
-    with pytest.raises(UsageError, match="File exists"):
-        mine_files([data], out, 6, WordEncoder())
+    monkeypatch.setattr("sys.argv", ["negatives", "--train", str(data), "--out", str(out)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "there already" in caplog.text
     assert out.read_text() == "kept"
+
+
+def test_a_file_that_will_not_do_stops_the_run_before_anything_is_mined(tmp_path):
+    good, bad, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl", tmp_path / "negatives.jsonl"
+    good.write_text(json.dumps(row(asked(0, "Oslo", "a"))))
+    bad.write_text("{")
+    with pytest.raises(UsageError, match=r"b\.jsonl:1"):
+        mine_files([good, bad], out, 6, WordEncoder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
 
 
 @pytest.mark.parametrize("count", [0, 21])
 def test_a_count_out_of_bounds_is_refused(count, tmp_path):
     with pytest.raises(UsageError, match="1 to 20"):
-        mine_files([tmp_path], tmp_path / "negatives.jsonl", count, WordEncoder())
+        mine_files([tmp_path], tmp_path / "negatives.jsonl", count, WordEncoder)
