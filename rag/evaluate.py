@@ -187,13 +187,11 @@ def _read_gold_passages(
         if record["row"]["stage"] != "ok" and question.answers and (gold_passage := _gold_passage(question, sources))
     ]
     unread = {
-        (question.id, place): (question.question, text)
-        for question, _, place, text, quotes in wrong
-        if place not in quotes
+        question.id: (question.question, text) for question, _, place, text, quotes in wrong if place not in quotes
     }
     read = dict(zip(unread, answerer.read_alone(list(unread.values())), strict=True))
     for question, record, place, _, quotes in wrong:
-        answer = quotes[place] if place in quotes else read[question.id, place]
+        answer = quotes[place] if place in quotes else read[question.id]
         f1 = 0.0 if answer is None else metrics.f1(answer, question.answers)
         record["row"]["gold_passage"] = {"answer": answer, "f1": f1}
         record["measures"]["gold_passage_f1"] = f1

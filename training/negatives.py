@@ -50,11 +50,11 @@ def mine_hard_negatives(
     options = IngestOptions(chunk_limits(encoder), max_bytes=_ANY_SIZE, mark=False)
     with Store.open(folder / "store", manifest_for(encoder, mark_boilerplate=False), create=True) as store:
         report = ingest(store, find_documents([folder / "texts"]).files, encoder, options, lambda *_: None)
-        for source, reason in ((one.source, one.reason) for one in report.rejected):
-            text = (folder / "texts" / source).read_text("utf-8")
-            raise UsageError(
-                f"{examples[0].source}: {_name(titles[source], text)} cannot be indexed ({reason}); mend it"
-            )
+        if report.rejected:
+            first = report.rejected[0]
+            text = (folder / "texts" / first.source).read_text("utf-8")
+            which = f"{examples[0].source}: {_name(titles[first.source], text)}"
+            raise UsageError(f"{which} cannot be indexed ({first.reason}); mend it")
         with store.snapshot() as snapshot:
             for example in (one for one in examples if one.answers):
                 vector = encoder.encode_query(example.question)
