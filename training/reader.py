@@ -149,7 +149,7 @@ def _model(folder: Path, settings: Settings) -> torch.nn.Module:
     model = transformers.AutoModelForQuestionAnswering.from_pretrained(
         folder,
         dtype=torch.float32,
-        attn_implementation=attention.register() if settings.precision == "bf16" else "eager",
+        attn_implementation=attention.register() if settings.precision == "bf16" else None,  # None: the fastest it has
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
