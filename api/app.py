@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 
 import api.pages.ask
@@ -27,8 +28,8 @@ from api.problems import Problem, problem_headers, problem_of, refusal_response,
 from api.routes import ask, batch, chat, citations, documents, evaluations, health, login, metrics, uploads
 from api.routes.access import Gate
 from api.routes.admission import Admission
-from api.routes.guard import BODY_LIMITS, HEADERS, UPLOADS, BodyLimit, Crowd, KnownHosts, ReplyHeaders
-from api.routes.observe import REQUEST_ID, Observe
+from api.routes.guard import BODY_LIMITS, HEADERS, UPLOADS, BodyLimit, Crowd, Heads, KnownHosts, ReplyHeaders
+from api.routes.observe import METHODS, REQUEST_ID, Observe
 from api.running import Load, running, show
 from api.service_store import ServiceStore
 from index.errors import PinciteError
@@ -82,6 +83,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=STATIC, packages=[("rag", "templates/shared")]))
     for kind in (HTTPException, RequestValidationError, PinciteError, Exception):
         app.add_exception_handler(kind, _explain)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     _add_guards(app, allowed_hosts, keys, bounds)
     return app
@@ -100,6 +102,7 @@ def _add_guards(app: FastAPI, allowed_hosts: Sequence[str] | None, keys: Service
     """Put in front of the routes what every request passes; what is added last is passed first."""
     rate = RateLimit(bounds.rate_per_minute) if keys and bounds.rate_per_minute else None
     limits = {**BODY_LIMITS, UPLOADS: bounds.upload_bytes}
+    app.add_middleware(Heads)
     app.add_middleware(BodyLimit, limits=limits, seconds=bounds.deadline_seconds)
     app.add_middleware(Gate, keys=keys, rate=rate, explain=_explain)
     if allowed_hosts is not None:
@@ -119,10 +122,28 @@ async def _explain(request: Request, error: Exception) -> Response:
     else:
         response = render("problem.html", {"problem": found}, found.status)
     response.headers.update(problem_headers(found, error))
+    if found.status == 405 and (methods := _methods(request)):  # the router names those of its first route alone
+        response.headers["allow"] = ", ".join(methods)
     # The reply to an unexpected error does not pass our middleware.
     response.headers.update(HEADERS)
     response.headers[REQUEST_ID] = request.state.request_id
     return response
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Nobody is there to read this; 499 is what nginx counts a client under that left before its reply."""
+    return Response(status_code=499)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that the routes of a path have; HEAD is had where GET is."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return [method for method in METHODS if takes(method)]
 
 
 def _reads_pages(request: Request) -> bool:

@@ -20,10 +20,12 @@ from pydantic import (
 from api.objects import CitationForm
 from index.types import Filters
 from rag.answer import MAX_TOP_K, TOP_K, Request
-from rag.types import MAX_QUESTION
+from rag.types import MAX_QUESTION, is_blank
 
 MAX_ID = 200  # characters of a batch line's id
 MAX_SOURCE = 1000  # characters
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no text, and not to be written as UTF-8
 
 _RISK = re.compile(r"risk:0?\.[0-9]{1,6}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -32,7 +34,7 @@ _MISLEADING = re.compile("[\ufffd\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if is_blank(text):
         raise ValueError("is blank; ask something in words")
     return text
 

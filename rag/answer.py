@@ -15,7 +15,7 @@ from rag.candidates import Candidate, group, reading_text
 from rag.compose import alternatives, found_passages, statement
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, retrieve
-from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings
+from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Request:
     filters: Filters = NO_FILTERS
 
     def __post_init__(self) -> None:
-        if not self.question.strip():
+        if is_blank(self.question):
             raise UsageError("the question is empty; ask something in words")
         if len(self.question) > MAX_QUESTION:
             raise UsageError(f"the question has {len(self.question)} characters; at most {MAX_QUESTION} are read")

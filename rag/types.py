@@ -5,6 +5,11 @@ from dataclasses import dataclass
 MAX_QUESTION = 1_000  # characters
 
 
+def is_blank(text: str) -> bool:
+    """Tell whether nothing in a text can be seen: it is empty, or spaces, control and zero-width characters alone."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Citation:
     """An exact place in a source. `start:end` are characters of the document's text, and its slice is `quote`.

@@ -41,11 +41,27 @@ async def ask(
     would give, and `answer` with the whole reply; or `error` with a problem in its place.
     """
     asked = body.to_request()
-    if EVENTS in request.headers.get("accept", ""):
+    if _wants_events(request.headers.get("accept", "")):
         found, reading = await begin(answerer, asked, admission)
         return EventSourceResponse(_events(found, reading, body.citation_form), headers=UNBUFFERED)
     answer = await answer_to(answerer, asked, admission)
     return with_form(AskReply.model_validate(answer), body.citation_form)
+
+
+def _wants_events(accept: str) -> bool:
+    """Tell whether an `Accept` names the stream, and weighs it (RFC 9110, `q`) no less than JSON."""
+    weights = {"application/json": 0.0, EVENTS: 0.0}
+    for one in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        weights[kind] = next((_weight(part) for part in parameters if part.startswith("q=")), 1.0)
+    return weights[EVENTS] > 0 and weights[EVENTS] >= weights["application/json"]
+
+
+def _weight(parameter: str) -> float:
+    try:
+        return float(parameter.removeprefix("q="))
+    except ValueError:
+        return 1.0
 
 
 async def _events(found: SearchResult, reading: asyncio.Task[Answer], form: CitationForm) -> AsyncIterator[bytes]:

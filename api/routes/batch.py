@@ -1,7 +1,8 @@
 """Many questions in one request: NDJSON in, NDJSON out, in the same order."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, Annotated, NamedTuple
 
@@ -13,15 +14,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
 from api.batches import Line, ndjson, replies
-from api.bodies import MAX_ID, BatchLine
+from api.bodies import MAX_ID, SURROGATE, BatchLine
 from api.problems import GUARDED, problem_of, refusals
 from api.routes.access import needs
 from api.routes.admission import Admission, PlaceForBatch
 from api.routes.dependencies import Asks, require_media_type, spooled
 from index.errors import UsageError
-from rag.answer import BATCH, Answerer
+from rag.answer import BATCH, Answerer, Request
 
 MAX_LINES = 10_000
+TURN = 50  # passages read at a time: who asks a single question meanwhile waits for no more (but for one line's own)
 NDJSON = "application/x-ndjson"
 _ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines")
 _EXAMPLE = '{"id": "q1", "question": "Who leads the SCO?"}\n{"id": "q2", "question": "Where did they meet?"}\n'
@@ -73,21 +75,41 @@ def batch(
     lines = sum(1 for line in spool if line.strip())
     if lines > MAX_LINES:
         raise HTTPException(413, f"the batch has {lines:,} lines; send at most {MAX_LINES:,} at a time")
-    spool.seek(0)
+    spool.seek(len(BOM_UTF8) if _begins_with_bom(spool) else 0)
     return StreamingResponse(_replies(answerer, spool, admission), media_type=NDJSON)
 
 
 async def _replies(answerer: Answerer, lines: Iterable[bytes], admission: Admission) -> AsyncIterator[bytes]:
     """Yield the replies; some lines at a time, with a turn at the models for each such part."""
     waiting = (line for line in lines if line.strip())
-    while some := list(islice(waiting, BATCH)):
-        async with admission.turn_of_batch():
-            part = await run_in_threadpool(_replies_to, answerer, some)
+    while some := await run_in_threadpool(lambda: [_parsed(answerer, line) for line in islice(waiting, BATCH)]):
+        for part in _parts(some):
+            async with admission.turn_of_batch():
+                replied = await run_in_threadpool(_replies_to, answerer, part)
+            yield replied
+
+
+def _begins_with_bom(spool: IO[bytes]) -> bool:
+    spool.seek(0)
+    return spool.read(len(BOM_UTF8)) == BOM_UTF8
+
+
+def _parts(lines: Iterable[_Named]) -> Iterator[list[_Named]]:
+    """Yield the lines in parts that have at most `TURN` passages to read, or one line."""
+    part: list[_Named] = []
+    passages = 0
+    for one in lines:
+        own = one.line.asked.top_k if isinstance(one.line.asked, Request) else 0
+        if part and passages + own > TURN:
+            yield part
+            part, passages = [], 0
+        part.append(one)
+        passages += own
+    if part:
         yield part
 
 
-def _replies_to(answerer: Answerer, lines: Sequence[bytes]) -> bytes:
-    some = [_parsed(answerer, line) for line in lines]
+def _replies_to(answerer: Answerer, some: Sequence[_Named]) -> bytes:
     found = replies(answerer, [one.line for one in some])
     return b"".join(ndjson({"id": one.id, **reply}).encode() + b"\n" for one, reply in zip(some, found, strict=True))
 
@@ -107,6 +129,6 @@ def _id_of(line: bytes) -> Name:
         found = json.loads(line)["id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if isinstance(found, str) and len(found) <= MAX_ID and found.isprintable():
+    if isinstance(found, str) and len(found) <= MAX_ID and not SURROGATE.search(found):
         return found
     return found if type(found) is int else None  # type(), because True is an int to isinstance

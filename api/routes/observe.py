@@ -10,7 +10,7 @@ from api.logs import bind_request_id, request_id_from
 from api.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 log = logging.getLogger("pincite.requests")
 
@@ -47,7 +47,7 @@ class Observe:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         # The path as the route states it: the address itself may hold a question.
         route = getattr(scope.get("route"), "path", "(none)")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         caller = scope["state"].get("caller")

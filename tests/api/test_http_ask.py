@@ -111,6 +111,8 @@ def test_a_search_gives_passages_whose_text_is_their_span(client):
         ({}, "question: Field required"),
         ({"question": ""}, "question: String should have at least 1 character"),
         ({"question": " \t\n"}, "question: is blank"),
+        ({"question": "\u200b\u200b"}, "question: is blank"),
+        ({"question": "\0"}, "question: is blank"),
         ({"question": "a" * 1001}, "question: String should have at most 1000 characters"),
         ({"question": 7}, "question: "),
         ({"question": "a?", "top_k": 0}, "top_k: "),
@@ -187,6 +189,36 @@ def test_unknown_addresses_and_methods_are_problems_too(client):
     found = client.get("/v1/ask")
     refused(found, 405)
     assert found.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/v1/documents", "GET, HEAD, PUT"),
+        ("POST", "/v1/documents/0", "GET, HEAD, DELETE"),
+        ("PATCH", "/v1/evaluations", "GET, HEAD, POST"),
+        ("HEAD", "/v1/ask", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_all_that_the_address_has(client, method, path, allowed):
+    reply = client.request(method, path)
+    assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/v1/documents", "/v1/nothing"])
+def test_head_is_get_without_the_body(client, path):
+    got, asked = client.get(path), client.head(path)
+    assert (asked.status_code, asked.content) == (got.status_code, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    assert asked.headers["content-length"] == str(len(got.content))
+
+
+def test_style_and_script_are_kept_and_asked_for_by_their_tag(client):
+    first = client.get("/static/pincite.css")
+    assert (first.status_code, first.headers["cache-control"]) == (200, "no-cache")
+    again = client.get("/static/pincite.css", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "no-cache")
 
 
 def test_a_store_that_cannot_be_read_is_a_503_that_says_what_to_do_and_the_log_alone_says_where(store, caplog):

@@ -7,6 +7,7 @@ from fakes import NameReader, answerer_over
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.routes.batch import TURN
 
 NDJSON = {"content-type": "application/x-ndjson"}
 CLIMBED = "Who first climbed the mountain Eiger?"
@@ -67,6 +68,37 @@ def test_a_question_that_fails_here_spoils_no_other(store, monkeypatch, caplog):
     assert [reply.get("answer") for reply in replies] == ["Charles Barrington", None, "Khartoum"]
     assert replies[1]["error"]["status"] == 500
     assert "the model broke" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["q\u3000 1", "a\tb\n", "\u200b", "x" * 200])
+def test_a_bad_line_keeps_the_id_that_a_good_one_would(client, name):
+    assert [reply["id"] for reply in send(client, {"id": name, "question": CLIMBED}, {"id": name})] == [name, name]
+
+
+def test_an_id_that_is_no_text_is_not_given_back(client):
+    assert send(client, '{"id": "\\ud800", "question": " "}')[0]["id"] is None
+    assert send(client, {"id": "x" * 201, "question": " "})[0]["id"] is None
+
+
+def test_a_byte_order_mark_before_the_first_line_is_passed_over(client):
+    assert [reply["answer"] for reply in send(client, "\ufeff" + json.dumps({"question": CLIMBED}))] == [
+        "Charles Barrington"
+    ]
+
+
+@pytest.mark.parametrize(("top_k", "together"), [(1, 16), (TURN // 2, 2), (TURN, 1), (100, 1)])
+def test_what_is_read_in_one_turn_is_bounded(store, top_k, together):
+    read = []
+
+    class WatchedReader(NameReader):
+        def read(self, pairs):
+            read.append(len({question for question, _ in pairs}))
+            return super().read(pairs)
+
+    client = TestClient(create_app(answerer_over(store, reader=WatchedReader())))
+    asked = [{"question": f"{CLIMBED} ({number})", "top_k": top_k} for number in range(16)]
+    assert [reply["answer"] for reply in send(client, *asked)] == ["Charles Barrington"] * 16
+    assert read == [together] * (16 // together)
 
 
 def test_blank_lines_get_no_reply_and_a_last_line_break_is_optional(client):

@@ -1,5 +1,6 @@
 """What the service counts and logs, and what it keeps to itself."""
 
+import asyncio
 import json
 import logging
 import re
@@ -76,6 +77,32 @@ def test_requests_questions_and_stages_are_counted_whichever_door_they_came_in_b
     assert (found["pincite_waiting"], found["pincite_using_models"], found["pincite_ready"]) == (0, 0, 1)
     assert (found["pincite_store_documents"], found["pincite_store_generation"]) == (4, 4)
     assert any(name.startswith('pincite_model{kind="reader",name="names"') for name in found)
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_fault_of_ours(own, log):
+    lines = log(False)
+
+    async def leave(method, path):
+        messages = [{"type": "http.request", "body": b"word", "more_body": True}, {"type": "http.disconnect"}]
+        headers = [(b"content-type", b"application/x-ndjson"), (b"content-length", b"100"), (b"host", b"testserver")]
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": headers}
+        scope |= {"query_string": b"source=half.txt", "asgi": {"version": "3.0"}, "http_version": "1.1"}
+        scope |= {"scheme": "http", "client": ("127.0.0.1", 1), "server": ("here", 80), "root_path": ""}
+        sent = []
+
+        async def receive():
+            return messages.pop(0)
+
+        async def send(message):
+            sent.append(message)
+
+        await own.app(scope, receive, send)
+        return sent[0]["status"]
+
+    for method, path in (("PUT", "/v1/documents"), ("POST", "/v1/batch"), ("POST", "/v1/evaluations")):
+        assert asyncio.run(leave(method, path)) == 499
+        assert numbers(own)[f'pincite_requests_total{{method="{method}",route="{path}",status="499"}}'] == 1
+    assert not [line for line in lines() if line["level"] == "error"]
 
 
 def test_made_up_methods_and_addresses_make_no_numbers_of_their_own(own):

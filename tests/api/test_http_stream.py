@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 
+import pytest
 from fakes import NameReader, answerer_over
 from fastapi.testclient import TestClient
 from guarded import CLIMBED, refused
@@ -32,6 +33,24 @@ def test_the_passages_come_first_and_then_the_answer_that_one_reply_would_be(cli
     assert {**answer, "timings_ms": None} == {**alone, "timings_ms": None}
     assert {**passages, "timings_ms": None} == {**searched, "timings_ms": None}
     assert passages["passages"] == answer["passages"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("TEXT/EVENT-STREAM", "text/event-stream"),
+        ("application/json, text/event-stream", "text/event-stream"),
+        ("text/event-stream;q=0", "application/json"),
+        ("application/json, text/event-stream; q=0.1", "application/json"),
+        ("application/json;q=0.5,text/event-stream;q=0.9", "text/event-stream"),
+        ("text/event-stream;q=much", "text/event-stream"),
+        ("*/*", "application/json"),
+        ("", "application/json"),
+    ],
+)
+def test_the_stream_is_for_who_weighs_it_no_less_than_json(client, accept, kind):
+    reply = client.post("/v1/ask", json={"question": CLIMBED}, headers={"accept": accept})
+    assert reply.headers["content-type"].split(";")[0] == kind
 
 
 def test_what_is_refused_is_refused_before_a_stream_begins(client):
