@@ -95,7 +95,14 @@ def new_store(folder: Path) -> Store:
     return Store.open(folder, MANIFEST, create=True)
 
 
-def put(store: Store, path: Path, source: str, metadata: Metadata = Metadata(), marks: tuple[Mark, ...] = ()):  # noqa: B008
+def put(
+    store: Store,
+    path: Path,
+    source: str,
+    metadata: Metadata = Metadata(),  # noqa: B008
+    marks: tuple[Mark, ...] = (),
+    limits: ChunkLimits = ChunkLimits(WINDOW),  # noqa: B008
+):
     """Store the UTF-8 file at `path` under the name `source`; return the document."""
     data = path.read_bytes()
     text = data.decode("utf-8-sig")
@@ -103,7 +110,7 @@ def put(store: Store, path: Path, source: str, metadata: Metadata = Metadata(), 
     digest = hashlib.sha256(data).hexdigest()
     document = Document(source, text, digest, "utf-8", bom, "text/plain", marks, metadata)
     encoder = WordEncoder()
-    passages = chunk(document, encoder, ChunkLimits(WINDOW))
+    passages = chunk(document, encoder, limits)
     vectors = encoder.encode_passages([passage.embedding_text for passage in passages])
     with store.write() as writer:
         writer.put(document, str(path), len(data), passages, vectors)

@@ -65,6 +65,16 @@ def test_a_minimum_of_0_is_a_minimum_and_not_the_default(store, add):
     assert answerer.ask("Where does the long river end?", min_confidence=0).answer == "Nothing"
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["Where is the headquarters of the organization?", "Who painted the ceiling of the chapel?", "How many members?"],
+)
+def test_reading_more_passages_lowers_no_confidence(seed_answerer, question):
+    replies = [seed_answerer.ask(question, top_k) for top_k in (1, 2, 5, 10, 30, 100)]
+    for of in (lambda reply: reply.candidate_score, lambda reply: reply.confidence):
+        assert [of(reply) for reply in replies] == sorted(of(reply) for reply in replies)
+
+
 def test_two_documents_that_say_the_same_are_both_cited(store, add):
     add("a.txt", NILE)
     add("b.txt", f"old maps agree: {NILE}")

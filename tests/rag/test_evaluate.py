@@ -1,11 +1,14 @@
 """The report, its table and its gates, with an answerer that knows its replies by heart."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from by_heart import GOLD, REPLIES, ByHeart, Disk, cite, gold, values
+from fakes import answerer_over, new_store, put
 
+from index.chunk_limits import ChunkLimits
+from rag.documents import StoredDocuments
 from rag.evaluate import check_gates, evaluate, format_table
 from rag.gold import Evidence
 
@@ -47,6 +50,31 @@ def test_at_most_100_evenly_spaced_questions_are_asked_alone():
     report = evaluate(answerer, Disk(), [gold(name) for name in names], run_info={})
     assert answerer.alone == [names[i * 250 // 100] for i in range(100)]
     assert report["metrics"]["latency_ms_p50"]["n"] == 100
+
+
+def test_one_gold_set_measures_the_same_articles_however_they_are_cut(tmp_path):
+    file = tmp_path / "nile.txt"
+    file.write_text("The long river Nile ends at Alexandria. Birds rest there. It begins in Uganda. Few go there. " * 3)
+    begins = file.read_text().index("Uganda")
+    evidence = [Evidence("nile.txt", begins, begins + len("Uganda"))]
+    questions = [
+        replace(gold("end", answers=("Alexandria",)), question="Where does the long river end?", sources=("nile.txt",)),
+        replace(gold("begin", answers=("Uganda",), evidence=evidence), question="Where?", sources=("nile.txt",)),
+    ]
+    found = {}
+    for window in (8, 20, 64):
+        with new_store(tmp_path / f"store{window}") as store:
+            put(store, file, file.name, limits=ChunkLimits(window, target=window, overlap_sentences=0))
+            with store.snapshot() as moment:
+                passages = moment.passages
+                report = evaluate(answerer_over(store, 0.0), StoredDocuments(moment), questions, run_info={}, top_k=100)
+        found[passages] = {
+            name: one["value"] for name, one in report["metrics"].items() if "hit" in name or name == "f1"
+        }
+        assert found[passages]["source_hit@1"] == 1
+        assert found[passages]["passage_hit@10"] == 1, window
+    assert len(found) == 3
+    assert len({one["f1"] for one in found.values()}) == 1
 
 
 def test_every_metric_carries_an_interval_around_its_value():
