@@ -68,7 +68,7 @@ def _confidence(value: object) -> object:
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
     if value is None or number or (isinstance(value, str) and _RISK.fullmatch(value)):
         return value
-    raise ValueError('give null, a number from 0 to 1, or a share of wrong answers like "risk:0.05"')
+    raise ValueError('give null, a number from 0 to 1, or a share of wrong answers like "risk:0.2"')
 
 
 def _name(value: object) -> object:
@@ -132,8 +132,8 @@ class AskBody(_Body):
     top_k: TopK = TOP_K
     min_confidence: MinConfidence = Field(
         None,
-        description='null: the calibrated threshold; 0..1: that confidence; "risk:0.05": answer only where at most 5 % '
-        "of the answers given would be wrong.",
+        description='null: the calibrated threshold; 0..1: that confidence; "risk:0.2": answer only where at most 20 % '
+        "of the answers given would be wrong, refused where that is less than the calibration has seen.",
     )
     filters: FilterBody | None = None
     citation_form: CitationForm = Field(

@@ -97,7 +97,7 @@ class Answerer:
         if isinstance(min_confidence, str):
             return self.calibration.at_risk(_risk(min_confidence))
         if not 0 <= min_confidence <= 1:
-            raise UsageError(f'min_confidence is {min_confidence}; give 0 to 1, or "risk:0.05"')
+            raise UsageError(f'min_confidence is {min_confidence}; give 0 to 1, or "risk:0.2"')
         return min_confidence
 
     def ask(
@@ -287,7 +287,7 @@ def _risk(text: str) -> float:
     except ValueError:
         target = -1.0
     if kind != "risk" or not 0 < target < 1:
-        raise UsageError(f'min_confidence is {text!r}; give 0 to 1, or "risk:0.05"')
+        raise UsageError(f'min_confidence is {text!r}; give 0 to 1, or "risk:0.2"')
     return target
 
 

@@ -76,7 +76,7 @@ class Calibration:
         if not enough:
             raise UsageError(
                 f"risk:{target:g}: the smallest risk seen on the calibration's {self.questions} questions was "
-                f"{min(point.risk for point in shown):.3f}; ask for a larger one, or calibrate with your own questions"
+                f"{_up(min(point.risk for point in shown))}; ask for that or more, or calibrate with your own questions"
             )
         return min(enough)
 
@@ -107,6 +107,11 @@ class Sample:
     score: float
     right: bool
     f1: float | None
+
+
+def _up(share: float) -> str:
+    """Return a share in three decimals, rounded up, so that asking for it is granted."""
+    return f"{math.ceil(share * 1000) / 1000:.3f}"
 
 
 def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> Calibration:

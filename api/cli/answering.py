@@ -32,7 +32,8 @@ def ask(
     top_k: TopKOption = 10,
     source: SourceOption = None,
     min_confidence: Annotated[
-        str | None, typer.Option(help="Answer only from this confidence: 0 to 1, or risk:0.05 for 5 % wrong answers.")
+        str | None,
+        typer.Option(help="Answer only from this confidence: 0 to 1, or risk:0.2 for at most 20 % wrong answers."),
     ] = None,
     json: JsonOption = False,
     citation_form: Annotated[

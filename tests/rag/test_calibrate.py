@@ -84,6 +84,10 @@ def test_a_risk_smaller_than_any_that_was_seen_is_refused_with_the_smallest():
     calibration = Calibration(questions=100, curve=(CurvePoint(0.9, 80, 0.1), CurvePoint(0.5, 100, 0.3)))
     with pytest.raises(UsageError, match=r"smallest risk seen .* was 0\.100"):
         calibration.at_risk(0.05)
+    rounded = Calibration(questions=100, curve=(CurvePoint(0.9, 81, 13 / 81),))  # 0.16049...
+    with pytest.raises(UsageError, match=r"was 0\.161; ask for that or more"):
+        rounded.at_risk(0.16)
+    assert rounded.at_risk(0.161) == 0.9
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
