@@ -125,7 +125,7 @@ class KnownHosts:
 
 
 class BodyLimit:
-    """Refuses a body that is longer than its path may have (413), and one that takes too long to arrive (503)."""
+    """Refuses a body that is longer than its path may have (413), compressed (415), or too long on its way (503)."""
 
     def __init__(self, app: ASGIApp, limits: Mapping[str, int], seconds: float) -> None:
         """Allow `limits` bytes by path, `BODY_LIMIT` elsewhere, and `seconds` from the first look at it to its end."""
@@ -136,24 +136,30 @@ class BodyLimit:
         """Pass on with a `receive` that counts."""
         if scope["type"] == "http":
             limit = self._limits.get(scope["path"], BODY_LIMIT)
-            declared = Headers(scope=scope).get("content-length", "")
-            receive = _Bounded(receive, limit, self._seconds, too_long=_number(declared) > limit)
+            headers = Headers(scope=scope)
+            refusal = None
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                refusal = HTTPException(415, "the body is compressed; send it as it is, without Content-Encoding")
+            elif _number(headers.get("content-length", "")) > limit:
+                refusal = _too_long(limit)
+            receive = _Bounded(receive, limit, self._seconds, refusal)
         await self._app(scope, receive, send)
 
 
 class _Bounded:
     """A `receive` that counts bytes and seconds until the body has ended."""
 
-    def __init__(self, receive: Receive, limit: int, seconds: float, too_long: bool) -> None:
+    def __init__(self, receive: Receive, limit: int, seconds: float, refusal: HTTPException | None) -> None:
+        """Raise `refusal`, if there is one already, in the place of the body."""
         self._receive = receive
-        self._limit, self._seconds, self._too_long = limit, seconds, too_long
+        self._limit, self._seconds, self._refusal = limit, seconds, refusal
         self._received, self._until, self._ended = 0, 0.0, False
 
     async def __call__(self) -> Message:
         if self._ended:
             return await self._receive()  # which waits for the client to go, however long that takes
-        if self._too_long:
-            raise self._refusal()
+        if self._refusal:
+            raise self._refusal
         self._until = self._until or asyncio.get_running_loop().time() + self._seconds
         try:
             async with asyncio.timeout_at(self._until):
@@ -162,12 +168,13 @@ class _Bounded:
             raise HTTPException(503, f"the body did not arrive within {self._seconds:g} s; send it faster") from None
         self._received += len(message.get("body", b""))
         if self._received > self._limit:
-            raise self._refusal()
+            raise _too_long(self._limit)
         self._ended = not message.get("more_body", False)
         return message
 
-    def _refusal(self) -> HTTPException:
-        return HTTPException(413, f"the body is over the limit of {self._limit:,} bytes; send less at a time")
+
+def _too_long(limit: int) -> HTTPException:
+    return HTTPException(413, f"the body is over the limit of {limit:,} bytes; send less at a time")
 
 
 def _number(text: str) -> int:

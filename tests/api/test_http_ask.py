@@ -1,5 +1,6 @@
 """Asking and searching over HTTP: shapes, null rules and every refusal."""
 
+import gzip
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +182,15 @@ def test_a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not(clie
     assert f"{limit:,}" in refused(client.post(path, content=b" " * (limit + 1), headers=headers), 413)["detail"]
     refused(client.post(path, content=chunks(limit + 1024), headers=headers), 413)
     refused(client.post(path, content=chunks(limit), headers=headers), 422)  # long enough, and blank
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/ask"), ("PUT", "/v1/documents?source=a.txt")])
+def test_a_compressed_body_is_refused_and_not_taken_for_text(client, method, path):
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    reply = client.request(method, path, content=gzip.compress(b'{"question": "Who?"}'), headers=headers)
+    assert "without Content-Encoding" in refused(reply, 415)["detail"]
+    headers["content-encoding"] = "identity"
+    assert client.post("/v1/ask", json={"question": CLIMBED}, headers=headers).status_code == 200
 
 
 def test_unknown_addresses_and_methods_are_problems_too(client):
