@@ -80,7 +80,7 @@ class Heads:
         try:
             await self._app(as_get, receive, send_no_body)
         finally:
-            scope.update({name: as_get[name] for name in ("route",) if name in as_get})  # what was asked is counted
+            scope["route"] = as_get.get("route")  # for who counts requests
 
 
 class Crowd:
