@@ -66,7 +66,9 @@ def test_requests_questions_and_stages_are_counted_whichever_door_they_came_in_b
     own.post("/v1/batch", content=lines, headers={"content-type": "application/x-ndjson"})
     ask(own, accept="text/event-stream")
     own.get("/v1/nothing?q=secret")
+    own.head("/healthz")
     found = numbers(own)
+    assert found['pincite_requests_total{method="HEAD",route="/healthz",status="200"}'] == 1
     assert found['pincite_questions_total{outcome="answered"}'] == 1 + 1 + 1 + 1  # alone, page, batch, streamed
     assert found['pincite_questions_total{outcome="withheld"}'] == 1 + 1  # alone, batch
     assert found['pincite_stage_seconds_count{stage="search"}'] == 4 + 2 + 1  # and the search
