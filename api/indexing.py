@@ -12,14 +12,15 @@ from api.ingest_record import save_record
 from api.settings import Settings
 from index.errors import UsageError
 from index.file_report import FileReport
-from index.files import Found, Skipped, find_files
-from index.gone import not_found, remove_gone
+from index.files import Found, find_files
+from index.gone import emptied, not_found, remove_gone
 from index.ingest import (
     IngestOptions,
     IngestReport,
     Progress,
     ingest,
     known_documents,
+    remove,
     survey,
 )
 from index.load import KINDS
@@ -88,9 +89,10 @@ def run_index(
 
 def complete(report: IngestReport, found: Found, settings: Settings) -> None:
     """Add to a report what was found and not read, and what the user should know of the whole."""
-    report.unsupported += found.unsupported
-    report.excluded += found.excluded
-    report.files += [*_left(found.unsupported, "unsupported"), *_left(found.excluded, "excluded")]
+    for status in ("rejected", "unsupported", "excluded"):
+        skipped = getattr(found, status)
+        getattr(report, status).extend(skipped)
+        report.files += [FileReport(one.source, status, one.reason) for one in skipped]
     report.found = len(report.files)
     report.warnings += warnings_of(report.files, settings)
 
@@ -109,26 +111,23 @@ def warnings_of(files: Sequence[FileReport], settings: Settings) -> list[str]:
     ]
 
 
-def _left(skipped: Sequence[Skipped], status: str) -> list[FileReport]:
-    return [FileReport(one.source, status, one.reason) for one in skipped]
-
-
 def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
     manifest = manifest_for(run.encoder, run.options.mark)
-    embedded = 0
+    rebuilt = 0
     if run.request.rebuild and exists:
         with Store.open(folder) as store:
-            embedded = rebuild(store, manifest, run.encoder, run.options.limits, run.progress)
+            rebuilt = rebuild(store, manifest, run.encoder, run.options.limits, run.progress)
     with Store.open(folder, manifest, create=True) as store:
         report = _ingest(run, store)
-    report.embedded += embedded
+    report.passages += rebuilt
+    report.embedded += rebuilt
     return report
 
 
 def _ingest(run: _Run, store: Store) -> IngestReport:
     request, files = run.request, run.found.files
     known = known_documents(store)
-    gone, left_out = not_found(known, request.paths, files)
+    gone, left_out = not_found(known, request.paths, run.found)
     if not (files or gone or left_out or request.rebuild):
         raise UsageError(nothing_in(request, run.found))
     if request.dry_run:
@@ -137,6 +136,9 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
         report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
             gone = remove_gone(store, gone)
+        if request.prune and (blank := emptied(known, report)):
+            remove(store, blank)
+            gone += blank
         sweep(store)  # bytes of uploads that a call which was cut off left behind
     (report.pruned if request.prune else report.vanished).extend(gone)
     report.left_out += left_out

@@ -23,7 +23,9 @@ Precision = Literal["auto", "int8", "bf16", "fp32"]
 class Settings(BaseSettings):
     """Each can be set as an environment variable (`PINCITE_STORE` ...) or in a file `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     store: Path = Field(default=Path(".pincite"), description="the store's folder")
     embedder: str = Field(default=DEFAULT_EMBEDDER, description="sentence-transformers model: a folder or a name")

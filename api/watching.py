@@ -39,7 +39,7 @@ class Watcher:
         options = IngestOptions(chunk_limits(encoder), self.settings.max_file_mb * 2**20, mark)
         with Store.open(self.settings.store, manifest_for(encoder, mark), create=True) as store:
             known = known_documents(store)
-            gone, _ = not_found(known, self.paths, found.files)
+            gone, _ = not_found(known, self.paths, found)
             self._require_some_left([summary.origin for summary in known.values()])
             report = ingest(store, found.files, encoder, options, lambda *_: None)
             if gone:

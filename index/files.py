@@ -32,9 +32,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies under the paths. Nothing is left out without being listed here."""
+    """What lies under the paths. Nothing is left out without being listed here; `rejected` is what cannot be read."""
 
     files: list[FoundFile] = field(default_factory=list)
+    rejected: list[Skipped] = field(default_factory=list)
     excluded: list[Skipped] = field(default_factory=list)
     unsupported: list[Skipped] = field(default_factory=list)
 
@@ -85,7 +86,7 @@ class _Walk:
         try:
             names = sorted(os.listdir(path))
         except OSError as error:
-            self.found.unsupported.append(Skipped(_shown(prefix or "./"), f"cannot be read: {error.strerror}"))
+            self.found.rejected.append(_unreadable(prefix or "./", error))
             return
         if IGNORE_FILE in names:
             rules = (*rules, _ignore_rules(path / IGNORE_FILE, prefix))
@@ -121,10 +122,20 @@ class _Walk:
 def _add_file(path: Path, source: str, asked: _Rules | None, found: Found) -> None:
     if asked and asked.verdict(source):
         found.excluded.append(Skipped(_shown(source), asked.reason))
-    elif reason := _unfit(path, source):
+        return
+    try:
+        reason = _unfit(path, source)
+    except OSError as error:
+        found.rejected.append(_unreadable(source, error))
+        return
+    if reason:
         found.unsupported.append(Skipped(_shown(source), reason))
     else:
         found.files.append(FoundFile(path, source))
+
+
+def _unreadable(source: str, error: OSError) -> Skipped:
+    return Skipped(_shown(source), f"cannot be read: {error.strerror}")
 
 
 def _unfit(path: Path, source: str) -> str | None:
@@ -132,11 +143,7 @@ def _unfit(path: Path, source: str) -> str | None:
         source.encode()
     except UnicodeEncodeError:
         return "its name is not valid text; rename it"
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         return "not a regular file"
     return (
         None if supported(source) else f"files of type {Path(source).suffix.lower() or '(no suffix)'} are not supported"
@@ -150,8 +157,8 @@ def _without_repeats(found: Found) -> Found:
         other = first.setdefault(file.source, file)
         if other is not file and not os.path.samefile(other.path, file.path):
             raise UsageError(f"{other.path} and {file.path} would both be {file.source!r}; index the folder above them")
-    excluded, unsupported = dict.fromkeys(found.excluded), dict.fromkeys(found.unsupported)
-    return Found(list(first.values()), list(excluded), list(unsupported))
+    lists = (found.rejected, found.excluded, found.unsupported)
+    return Found(list(first.values()), *(list(dict.fromkeys(one)) for one in lists))
 
 
 def _ignore_rules(path: Path, folder: str) -> _Rules:

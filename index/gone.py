@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from index.files import FoundFile
-from index.ingest import Known, known_documents, origin_of
+from index.files import Found, Skipped
+from index.ingest import IngestReport, Known, known_documents, origin_of
+from index.load import NO_TEXT
 from index.store import Store
 from index.types import document_id_of
 
 
-def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile]) -> tuple[list[str], list[str]]:
-    """Return the stored sources from under `folders` that were not found: those whose files are gone, and the others.
+def not_found(known: Known, folders: Sequence[Path], found: Found) -> tuple[list[str], list[str]]:
+    """Return the stored sources from under `folders` that were not found: those whose files are gone or left out.
 
-    A file that may be there (its folder cannot be read) is not gone.
+    A file that may be there (its folder cannot be read) is neither, nor is one that was found under another source.
     """
-    here = {file.source for file in found}
+    here = {file.source for file in found.files}
     roots = [origin_of(folder) for folder in folders]
     missed = {
         source: Path(summary.origin)
@@ -22,7 +23,17 @@ def not_found(known: Known, folders: Sequence[Path], found: Sequence[FoundFile])
         if summary.origin and source not in here and any(Path(summary.origin).is_relative_to(root) for root in roots)
     }
     gone = [source for source, origin in missed.items() if _is_gone(origin)]
-    return gone, [source for source in missed if source not in gone]
+    read = {origin_of(file.path) for file in found.files}
+    return gone, [
+        source
+        for source, origin in missed.items()
+        if source not in gone and str(origin) not in read and not _is_within(source, found.rejected)
+    ]
+
+
+def emptied(known: Known, report: IngestReport) -> list[str]:
+    """Return the stored sources whose files were found, and have no text any more."""
+    return [one.source for one in report.rejected if one.source in known and one.reason.startswith(NO_TEXT)]
 
 
 def remove_gone(store: Store, sources: Sequence[str]) -> list[str]:
@@ -38,6 +49,14 @@ def remove_gone(store: Store, sources: Sequence[str]) -> list[str]:
         for source in gone:
             writer.remove(document_id_of(source))
     return gone
+
+
+def _is_within(source: str, unreadable: Sequence[Skipped]) -> bool:
+    """Tell whether a source is one of these, or below one that is a folder ("./" is the whole)."""
+    return any(
+        source == one.source or (one.source.endswith("/") and source.startswith(one.source.removeprefix("./")))
+        for one in unreadable
+    )
 
 
 def _is_gone(path: Path) -> bool:

@@ -124,7 +124,7 @@ def print_report(report: "IngestReport", dry_run: bool = False) -> None:
     lengths = {key: len(getattr(report, key)) for key in (*CHANGED, *KEPT)}
     changed = [f"{count(lengths[key], 'document')} {would}{key}" for key in CHANGED if lengths[key]]
     kept = [f"{lengths[key]} {key}" for key in KEPT if lengths[key]]
-    typer.echo(", ".join([*changed, *kept]) or "nothing found")
+    typer.echo(", ".join([*changed, *kept]) or ("cut and embedded again" if report.embedded else "nothing found"))
     passages = count(report.passages, "passage")
     typer.echo(f"{passages} would be made" if dry_run else f"{passages}, {report.embedded:,} embedded")
     for warning in report.warnings:

@@ -1,11 +1,14 @@
 """`pincite index` and `remove`: what becomes of every file, and of what was stored before."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from command_line import failed
@@ -171,6 +174,68 @@ def test_a_prune_removes_nothing_whose_file_is_there(pincite, articles):
     report = json.loads(pincite("index", "articles", "--exclude", "nile.txt", "--prune", "--json")[1])
     assert (report["pruned"], report["left_out"]) == ([], ["nile.txt"])
     assert len(json.loads(pincite("list", "--json")[1])["documents"]) == 2
+
+
+def test_what_cannot_be_read_is_rejected_and_its_documents_are_neither_gone_nor_left_out(
+    pincite, articles, tmp_path, monkeypatch
+):
+    (articles / "sub").mkdir()
+    for name in ("sub/rice.txt", "sub.txt", "link.txt"):
+        (articles / name).write_text("The grain of rice is harvested in Asia.")
+    pincite("index", "articles")
+    (articles / "link.txt").unlink()
+    (articles / "link.txt").symlink_to(tmp_path / "nowhere.txt")
+    real = os.listdir
+
+    def listdir(path):
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    code, out, _ = pincite("index", "articles", "--strict", "--prune", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert {one["source"]: one["reason"] for one in report["rejected"]} == {
+        "sub/": "cannot be read: Permission denied",
+        "link.txt": "cannot be read: No such file or directory",
+    }
+    assert (report["left_out"], report["vanished"], report["pruned"]) == ([], [], [])
+    assert report["found"] == 5
+    assert len(json.loads(pincite("list", "--json")[1])["documents"]) == 5
+
+
+def test_a_file_that_was_found_under_another_source_is_not_left_out(pincite, articles):
+    pincite("index", "articles", "articles/nile.txt")
+    (articles / "sub").mkdir()
+    (articles / "sub" / "rice.txt").write_text("Rice is a grain.")
+    pincite("index", "articles/sub")
+    report = json.loads(pincite("index", "articles", "--json")[1])
+    assert (report["added"], report["left_out"], report["vanished"]) == (["sub/rice.txt"], [], [])
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_a_file_that_was_emptied_is_answered_from_until_a_prune(pincite, articles, content):
+    pincite("index", "articles")
+    (articles / "nile.txt").write_text(content)
+    report = json.loads(pincite("index", "articles", "--json")[1])
+    assert "kept without --prune" in report["rejected"][0]["reason"]
+    asked = ("ask", "Where does the Nile end?", "--min-confidence", "0", "--json")
+    assert json.loads(pincite(*asked)[1])["citations"][0]["source"] == "nile.txt"
+    report = json.loads(pincite("index", "articles", "--prune", "--json")[1])
+    assert (report["pruned"], report["unchanged"]) == (["nile.txt"], ["bread.md"])
+    assert "nile.txt" not in pincite(*asked)[1]
+
+
+def test_a_rebuild_says_what_was_made(pincite, articles):
+    pincite("index", "articles")
+    assert pincite("index", "--rebuild")[:2] == (0, "cut and embedded again\n2 passages, 2 embedded\n")
+
+
+def test_an_empty_setting_is_none(pincite, articles, tmp_path, monkeypatch):
+    monkeypatch.setenv("PINCITE_STORE", "")
+    assert pincite("index", "articles")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path != articles) == [".pincite"]
 
 
 def test_a_folder_named_from_inside_another_is_the_same_folder(pincite, articles, tmp_path, monkeypatch):

@@ -89,8 +89,8 @@ def test_what_cannot_be_read_is_listed(tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
     found = find_files([tmp_path])
     assert sources(found) == ["a.txt"]
-    assert skipped(found.unsupported)["gone.txt"] == "cannot be read: No such file or directory"
-    assert skipped(found.unsupported)["loop.txt"].startswith("cannot be read: Too many levels")
+    assert skipped(found.rejected)["gone.txt"] == "cannot be read: No such file or directory"
+    assert skipped(found.rejected)["loop.txt"].startswith("cannot be read: Too many levels")
     assert skipped(found.unsupported)["pipe.txt"] == "not a regular file"
 
 
