@@ -108,10 +108,15 @@ def open_corpus(folder: Path, manifest: Manifest | None = None) -> Store | Shard
 
 
 def open_answerer(
-    store: Path | str | None = None, *, settings: Settings | None = None, notify: Notify = log.info
+    store: Path | str | None = None,
+    *,
+    settings: Settings | None = None,
+    notify: Notify = log.info,
+    calibrated: bool = True,
 ) -> Answerer:
     """Open a store and the models, ready to answer: `open_answerer("my-store").ask("Who ...?")`.
 
+    Where it is not to be `calibrated`, for a search or to calibrate it anew, no calibration is looked at.
     Raises StoreError (absent, damaged, made with another embedder), ModelError, UsageError.
     """
     settings = settings or load_settings()
@@ -129,6 +134,8 @@ def open_answerer(
         ready.result()
     opened = open_corpus(settings.store, manifest_for(encoder, settings.mark_boilerplate))
     answerer = Answerer(opened, encoder, reader, Calibration())
+    if not calibrated:
+        return answerer
     answerer.calibration = load_calibration(settings, answerer.fingerprint())
     if answerer.calibration.fingerprint != answerer.fingerprint():
         log.warning("confidence is not calibrated for these models; run `pincite calibrate GOLD`")

@@ -94,7 +94,7 @@ def run_calibration(
 ) -> tuple[Path, Calibration]:
     """Fit a calibration on a gold set, write it into the store, and return where it is with what it is."""
     gold = [question for question in load_gold(gold_file) if question.answers or not question.answerable]
-    answerer = open_answerer(settings=settings, notify=notify)
+    answerer = open_answerer(settings=settings, notify=notify, calibrated=False)
     samples = []
     with answerer.store.snapshot() as snapshot:
         questions = [question.question for question in gold]

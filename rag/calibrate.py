@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from index.errors import UsageError
+from index.errors import StoreError, UsageError
 
 FORMAT = 1
 CURVE_POINTS = 200
@@ -88,7 +88,7 @@ class Calibration:
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
-        """Read what `save` wrote; UsageError if it is something else."""
+        """Read what `save` wrote; StoreError if it is something else."""
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
             if stored.pop("format") != FORMAT:
@@ -97,7 +97,9 @@ class Calibration:
             stored["fingerprint"] = Fingerprint(**stored["fingerprint"])
             return cls(**stored)
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path}: not a calibration ({error}); make it again with `pincite calibrate`") from None
+            raise StoreError(
+                f"{path}: not a calibration ({error}); make it again with `pincite calibrate`, or delete it"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

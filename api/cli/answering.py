@@ -1,5 +1,6 @@
 """`pincite ask` and `search`."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,7 +99,8 @@ def _confidence(text: str | None) -> float | str | None:
 def _print_answer(reply: "Answer") -> None:
     calibrated = "" if reply.calibrated else ", not calibrated"
     if reply.answer is None:
-        typer.echo(f"Not in the documents (best candidate: confidence {reply.confidence:.2f}{calibrated}).")
+        below = math.floor(reply.confidence * 100) / 100  # not rounded up to the threshold that it is under
+        typer.echo(f"Not in the documents (best candidate: confidence {below:.2f}{calibrated}).")
         for passage in reply.passages[:3]:
             typer.echo(f"  nearest: {_passage_line(passage)}")
         return
@@ -128,12 +130,13 @@ def search(
     json: JsonOption = False,
     store: StoreOption = None,
     embedder: EmbedderOption = None,
+    reader: ReaderOption = None,
 ) -> None:
     """Find passages, best first, without reading them for an answer."""
     from api.build import open_answerer
     from index.types import Filters
 
-    answerer = open_answerer(settings=settings_of(store, embedder), notify=note)
+    answerer = open_answerer(settings=settings_of(store, embedder, reader), notify=note, calibrated=False)
     found = answerer.search(query, top_k, Filters(source=source))
     if json:
         from api.schemas import SearchReply

@@ -3,6 +3,7 @@
 import hashlib
 import json as json_format
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +43,7 @@ AllowDifferent = Annotated[
     bool, typer.Option("--allow-different", help="Compare over the common questions of other gold sets or documents.")
 ]
 GATE_FAILED = 1
+FEW = 100  # questions: a share seen in so many is known to +-0.1 (95 %: 1.96 * sqrt(0.25 / 100))
 LISTED = 20  # the most questions won or lost that are printed; the files have them all
 
 
@@ -76,7 +78,7 @@ def evaluate(
         raise UsageError(
             "--max-drop and --allow-different compare with an earlier run; name its report with --baseline"
         )
-    _expect_folders(json, html)
+    _expect_writable(json, html)
     # What a cluster holds is known once it has been asked.
     earlier = _baseline(baseline, gold, settings.store, allow_different or cluster is not None) if baseline else None
     report = _report(gold, settings, top_k, cluster)
@@ -116,11 +118,14 @@ def _gates(given: list[str] | None) -> dict[str, float]:
     return gates
 
 
-def _expect_folders(*paths: Path | None) -> None:
-    """Raise UsageError, before any question is asked, where a file to write has no folder to be in."""
+def _expect_writable(*paths: Path | None) -> None:
+    """Raise UsageError, before any question is asked, where a file cannot be written."""
     for path in paths:
         if path and not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}; make it, or name a file in another")
+        if path and (path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK)):
+            why = "a folder" if path.is_dir() else "not to be written"
+            raise UsageError(f"{path}: is {why}; name a file that can be written")
 
 
 def _baseline(path: Path, gold: Path, store: Path, allow_different: bool) -> "Baseline":
@@ -233,4 +238,6 @@ def calibrate(
         f"{path}: fitted on {count(calibration.questions, 'question')}; "
         f"answers are given from confidence {calibration.threshold:.2f}"
     )
+    if calibration.questions < FEW:
+        note(f"warning: {calibration.questions} are few to tell how sure an answer is; {FEW} tell it to some 0.1")
     note("measure it with questions that it was not fitted on")

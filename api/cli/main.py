@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -46,9 +47,13 @@ for module in (indexing, watching, answering, evaluation, gold, upkeep, models, 
 
 def main() -> None:
     """Run the command line. A user's mistake is one line on stderr and an exit code, never a traceback."""
+    code: object = 0
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # Typer does not export it; its message is the help
+            typer.echo(error.format_message(), err=True)
+            sys.exit(USAGE)
         _fail(f"{error.format_message()}; see `pincite --help`", USAGE)
     except StoreError as error:
         _fail(error, STORE)
@@ -59,13 +64,16 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'pincite'}: {error.strerror or error}; make it readable and writable", USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; what was reported as done is kept", INTERRUPTED)
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer catches Ctrl-C itself
+        _fail("stopped; what was reported as done is kept: `pincite index` and `eval` go on from there", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def run() -> None:
     """Run `main` as all that this process does: frozen, its objects are not searched for garbage at its end."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `__main__` left it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
     finally:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from api.cli.console import note, print_json, progress
 from api.cli.options import JsonOption, StoreOption, settings_of
 from api.cli.replies import read_replies
 from api.words import count
+from index.errors import StoreError
+
+if TYPE_CHECKING:
+    from index.doctor import Problem
 
 CHECK_FAILED = 1
 
@@ -62,6 +66,7 @@ def doctor(
 
     with Store.open(settings_of(store).store) as opened:
         problems = checks.repair(opened) if repair else checks.check(opened)
+        problems += _calibration_problems(opened.folder)
     if json:
         print_json({"problems": [asdict(problem) for problem in problems]})
     else:
@@ -72,6 +77,21 @@ def doctor(
         note(f"{count(len(problems), 'problem')} found" if problems else well)
     if problems:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _calibration_problems(folder: Path) -> "list[Problem]":
+    from api.build import CALIBRATION
+    from index.doctor import Problem
+    from rag.calibrate import Calibration
+
+    path = folder / CALIBRATION
+    try:
+        if path.is_file():
+            Calibration.load(path)
+    except StoreError as error:
+        what, _, mended = str(error).removeprefix(f"{path}: ").partition("; ")
+        return [Problem(what, CALIBRATION, mended)]
+    return []
 
 
 def backup(

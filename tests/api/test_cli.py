@@ -155,6 +155,21 @@ def test_a_calibration_is_written_into_the_store_and_used(pincite, articles, tmp
     assert json.loads(pincite("ask", "Where does the Nile end?", "--json")[1])["calibrated"] is True
 
 
+def test_a_damaged_calibration_is_named_and_made_again(pincite, articles, tmp_path):
+    pincite("index", "articles")
+    (tmp_path / ".pincite" / "calibration.json").write_text("{bad")
+    assert failed(pincite("ask", "Where does the Nile end?"), 4, "calibration.json", "`pincite calibrate`")
+    assert pincite("search", "Nile")[0] == 0
+    code, out, err = pincite("doctor", "--repair")
+    assert (code, out.count("\n"), err) == (1, 1, "1 problem found\n")
+    assert out.startswith("calibration.json: not a calibration")
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(line) + "\n" for line in GOLD))
+    code, out, err = pincite("calibrate", "gold.jsonl")
+    assert (code, "fitted on 2 questions" in out) == (0, True)
+    assert "warning: 2 are few" in err
+    assert pincite("doctor")[0] == 0
+
+
 def test_nothing_but_results_goes_to_stdout_in_a_pipe(seed_store):
     command = [sys.executable, "-m", "api.cli", "search", "summit", "--json", "--store", str(seed_store)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -189,6 +204,30 @@ def test_a_mistyped_name_in_the_settings_file_is_not_passed_over(pincite, tmp_pa
     assert failed(pincite("list"), 4, "elsewhere")
     (tmp_path / ".env").write_bytes(b"PINCITE_STORE=\xff\n")
     assert failed(pincite("list"), 2, ".env")
+
+
+@pytest.mark.parametrize("group", [(), ("gold",), ("keys",), ("models",)])
+def test_without_a_command_the_help_is_shown_as_it_is(pincite, group):
+    code, out, err = pincite(*group)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert err == pincite(*group, "--help")[1]
+
+
+def test_who_stops_a_command_is_told_what_is_kept(pincite, seed_store, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("index.store.Store.open", stop)
+    assert failed(pincite("list", "--store", seed_store), 130, "stopped; what was reported as done is kept")
+
+
+@pytest.mark.parametrize(("before", "meanwhile"), [("default_int_handler", "SIG_DFL"), ("SIG_IGN", "SIG_IGN")])
+def test_ctrl_c_while_commands_are_imported_leaves_no_traceback(before, meanwhile):
+    code = f"import signal as s; s.signal(s.SIGINT, s.{before}); import api.cli.__main__; "
+    code += f"assert s.getsignal(s.SIGINT) == s.{meanwhile}; import sys; sys.argv = ['pincite', '--version']\n"
+    code += f"try: api.cli.__main__.run()\nfinally: assert s.getsignal(s.SIGINT) == s.{before}"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
 
 
 def test_the_version_is_told(pincite):

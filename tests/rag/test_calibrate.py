@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.errors import UsageError
+from index.errors import StoreError, UsageError
 from rag.calibrate import Calibration, CurvePoint, Fingerprint, Sample, best_threshold, fit, risk_curve
 
 MADE_WITH = Fingerprint("e", "r", "fp32/fp32", 10, "convex")
@@ -99,7 +99,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "slope": 1}'])
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "c.json").write_text(content)
-    with pytest.raises(UsageError, match=r"c\.json: not a calibration"):
+    with pytest.raises(StoreError, match=r"c\.json: not a calibration"):
         Calibration.load(tmp_path / "c.json")
 
 
@@ -107,5 +107,5 @@ def test_a_file_of_another_format_is_refused(tmp_path):
     Calibration(fingerprint=MADE_WITH).save(tmp_path / "c.json")
     changed = json.loads((tmp_path / "c.json").read_text()) | {"format": 99}
     (tmp_path / "c.json").write_text(json.dumps(changed))
-    with pytest.raises(UsageError, match="another format"):
+    with pytest.raises(StoreError, match="another format"):
         Calibration.load(tmp_path / "c.json")
