@@ -37,20 +37,17 @@ _OTHERS = [
 ]
 _OTHERS += ["cp874", "gb18030", "big5", "cp950", "cp932", "shift_jis", "euc_jp", "cp949", "euc_kr"]
 # Letters beyond a-z, by language. A text in one language uses the letters of one line.
-_WESTERN = (
-    "àâæçéèêëîïôœùûüñ",  # French, and English with its loan words
-    "äöüßéèáàêç",  # German, with what it borrows
-    "áéíñóúüçï",  # Spanish
-    "áâãàçéêíóôõúü",  # Portuguese
-    "àèéìíîòóùúç",  # Italian
-    "àçèéíïòóúü",  # Catalan
-    "éëïóöüèêá",  # Dutch
-    "åäöéæøòô",  # the Nordic languages
-)
 _ALPHABETS = tuple(
     frozenset(letters + letters.upper())
     for letters in (
-        *_WESTERN,
+        "àâæçéèêëîïôœùûüñ",  # French, and English with its loan words
+        "äöüßéèáàêç",  # German, with what it borrows
+        "áéíñóúüçï",  # Spanish
+        "áâãàçéêíóôõúü",  # Portuguese
+        "àèéìíîòóùúç",  # Italian
+        "àçèéíïòóúü",  # Catalan
+        "éëïóöüèêá",  # Dutch
+        "åäöéæøòô",  # the Nordic languages
         "áðéíóúýþæö",  # Icelandic
         "ąćęłńóśźż",  # Polish
         "áčďéěíňóřšťúůýž",  # Czech
@@ -78,8 +75,6 @@ _ODD = re.compile(
     r"|[^\W\d_][©®™§£¥€ºª×÷†‡¡¿±¶´][^\W\d_]|[^\W\d_][¹³¼½¾„‚¶]|[º¹¼½¾²³¶±](?![\x00-\x7f])[^\W\d_]"
     r"|[£¥][^\W\d_]{2}|(?:(?![\x00-\x7f])[^\W\d_]){5}|(?![\x00-\x7f])[^\W\d_][±²¶]"
 )
-# Two letters beyond a-z side by side, but for the pairs that Western words have: other scripts have them everywhere.
-_SIDE_BY_SIDE = re.compile(r"(?!çã|çõ|[äöü]ß|([^\W\d_])\1)(?![\x00-\x7f])[^\W\d_](?![\x00-\x7f])[^\W\d_]")
 _ODD_ALPHABETIC = re.compile(_ODD.pattern.split("|(?<!", 1)[0])
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")  # all but whitespace and ESC
 
@@ -158,8 +153,6 @@ def _candidates(data: bytes) -> Iterator[tuple[str, str]]:
     letters = len(data) - len(data.translate(None, string.ascii_letters.encode()))
     if len(data) - _ascii(data) <= _FEW * letters:
         readings += [encoding for encoding in ("cp1252", "cp1250") if encoding in latin]
-    elif "cp1252" in latin and _is_western(sample.decode("cp1252").lower()):
-        readings.append("cp1252")
     for encoding in readings:
         if text := _reads_as(data, encoding):
             yield text, encoding
@@ -210,12 +203,6 @@ def _foreign_share(sample: bytes, encoding: str) -> float | None:
     if not counts:
         return 0.0 if encoding == "cp1252" else None
     return 1 - max(sum(counts[letter] for letter in alphabet) for alphabet in _ALPHABETS) / counts.total()
-
-
-def _is_western(sample: str) -> bool:
-    """Tell whether all letters are of Western languages, and stand as theirs do: a short text with several of these."""
-    letters = {char for char in sample if char > "\x7f" and char.isalpha()}
-    return letters <= set("".join(_WESTERN)) and not _SIDE_BY_SIDE.search(sample)
 
 
 def bom_of(encoding: str) -> bytes:

@@ -38,8 +38,6 @@ JAPANESE = "政府は水曜日に年金法案を承認した。多くの人は�
         ("café – “naïve”", "cp1252"),
         (FRENCH, "cp1252"),
         (GERMAN, "cp1252"),
-        ("José Muñoz and Jürgen Groß met Émile Zola in São Paulo.", "cp1252"),
-        ("Menu: crème brûlée, jalapeño, Käse, Füße, Åland.", "cp1252"),
         (FRENCH.replace("’", "'"), "iso8859_15"),
         (POLISH, "cp1250"),
         (POLISH, "iso8859_2"),
@@ -100,7 +98,6 @@ def test_line_endings_and_odd_spaces_stay_as_they_are():
         ("été, forêt, naïve".encode() + b" \xff", r"nor another encoding that fits: byte 0xff at offset 22"),
         ("naïve café".encode()[:-1], "byte 0xc3 at offset 10"),
         (b"caf\xff", "byte 0xff at offset 3"),
-        ("Ján Žižka, Lech Wałęsa, Kádár János, Ceauşescu".encode("cp1250"), "nor another encoding that fits"),
         (b"abc \x81 def " + b"plain words " * 50, "byte 0x81 at offset 4"),
     ],
 )
