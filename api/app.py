@@ -138,9 +138,10 @@ async def _gone(_: Request, __: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     """Return the methods that the routes of a path have; HEAD is had where GET is."""
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    root = request.scope.get("app_root_path", "")  # a mount changes the other
 
     def takes(method: str) -> bool:
-        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method, "root_path": root}
         return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
     return [method for method in METHODS if takes(method)]

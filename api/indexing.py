@@ -13,14 +13,13 @@ from api.settings import Settings
 from index.errors import UsageError
 from index.file_report import FileReport
 from index.files import Found, find_files
-from index.gone import emptied, not_found, remove_gone
+from index.gone import not_found, remove_gone
 from index.ingest import (
     IngestOptions,
     IngestReport,
     Progress,
     ingest,
     known_documents,
-    remove,
     survey,
 )
 from index.load import KINDS
@@ -119,7 +118,7 @@ def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
             rebuilt = rebuild(store, manifest, run.encoder, run.options.limits, run.progress)
     with Store.open(folder, manifest, create=True) as store:
         report = _ingest(run, store)
-    report.passages += rebuilt
+    report.passages += 0 if run.request.paths else rebuilt  # with paths: of what was added and replaced
     report.embedded += rebuilt
     return report
 
@@ -127,8 +126,8 @@ def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
 def _ingest(run: _Run, store: Store) -> IngestReport:
     request, files = run.request, run.found.files
     known = known_documents(store)
-    gone, left_out = not_found(known, request.paths, run.found)
-    if not (files or gone or left_out or request.rebuild):
+    gone, left_out = not_found(known, request.paths, files)
+    if not (files or run.found.rejected or gone or left_out or request.rebuild):
         raise UsageError(nothing_in(request, run.found))
     if request.dry_run:
         report = survey(known, files, run.encoder, run.options, run.progress)
@@ -136,9 +135,6 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
         report = ingest(store, files, run.encoder, run.options, run.progress)
         if request.prune and gone:
             gone = remove_gone(store, gone)
-        if request.prune and (blank := emptied(known, report)):
-            remove(store, blank)
-            gone += blank
         sweep(store)  # bytes of uploads that a call which was cut off left behind
     (report.pruned if request.prune else report.vanished).extend(gone)
     report.left_out += left_out
@@ -150,5 +146,7 @@ def _ingest(run: _Run, store: Store) -> IngestReport:
 def nothing_in(request: IndexRequest, found: Found) -> str:
     """Return the error of a run that has nothing to do."""
     named = ", ".join(map(str, request.paths))
-    passed_over = f" ({len(found.unsupported)} unsupported, {len(found.excluded)} excluded)"
-    return f"{named}: nothing to index{passed_over}; name a folder with files of {KINDS}"
+    lists = ("rejected", "unsupported", "excluded")
+    passed_over = ", ".join(f"{len(getattr(found, status))} {status}" for status in lists)
+    first = next((f"; {one.source}: {one.reason}" for one in found.rejected), "")
+    return f"{named}: nothing to index ({passed_over}){first}; name a folder with files of {KINDS}"

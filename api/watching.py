@@ -39,12 +39,13 @@ class Watcher:
         options = IngestOptions(chunk_limits(encoder), self.settings.max_file_mb * 2**20, mark)
         with Store.open(self.settings.store, manifest_for(encoder, mark), create=True) as store:
             known = known_documents(store)
-            gone, _ = not_found(known, self.paths, found)
+            gone, _ = not_found(known, self.paths, found.files)
             self._require_some_left([summary.origin for summary in known.values()])
             report = ingest(store, found.files, encoder, options, lambda *_: None)
             if gone:
                 report.pruned += remove_gone(store, gone)
             sweep(store)
+        report.rejected += found.rejected
         report.found = len(report.files)
         report.rejected = [one for one in report.rejected if self._is_news(f"{one.source}: {one.reason}")]
         return report if report.added or report.replaced or report.pruned or report.rejected else None

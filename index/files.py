@@ -95,7 +95,11 @@ class _Walk:
                 self._entry(path / name, prefix + name, rules)
 
     def _entry(self, path: Path, source: str, rules: tuple[_Rules, ...]) -> None:
-        is_folder = path.is_dir()
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:  # its folder can be listed, and not entered
+            self.found.rejected.append(_unreadable(source, error))
+            return
         named = f"{source}/" if is_folder else source
         if reason := self._exclusion(named, rules):
             self.found.excluded.append(Skipped(_shown(named), reason))

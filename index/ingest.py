@@ -14,7 +14,7 @@ from index.chunk_limits import ChunkLimits
 from index.errors import Rejected, UsageError
 from index.file_report import FileReport, linked, of_document, of_summary
 from index.files import FoundFile, Skipped
-from index.load import NO_TEXT, load_bytes
+from index.load import load_bytes
 from index.models import sha256_of
 from index.put import Loaded, write_documents
 from index.sketches import Sketches
@@ -187,10 +187,8 @@ def look_at(file: FoundFile, before: DocumentSummary | None, options: IngestOpti
         same = before is not None and _is_stored(file, before)
         document, size = _read(file, options) if options.audit or not same else (None, 0)
     except Rejected as reason:
-        told = str(reason).removeprefix(f"{file.source}: ")
-        if before:
-            told += "; the version indexed before is kept" + (" without --prune" if told.startswith(NO_TEXT) else "")
-        return Look(file, "rejected", told, before=before)
+        kept = "; the version indexed before is kept" if before else ""
+        return Look(file, "rejected", str(reason).removeprefix(f"{file.source}: ") + kept, before=before)
     status = "unchanged" if same else "replaced" if before else "added"
     return Look(file, status, None, document, size, before)
 

@@ -18,7 +18,6 @@ from index.types import Document, Field
 Loader = Callable[[str, bytes], Document]
 
 KINDS = ".txt, .md, .html, .pdf or .docx"
-NO_TEXT = "no text (the file is"  # how the reason begins of a file that was emptied
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
 
 
@@ -60,7 +59,7 @@ def _load_markdown(source: str, data: bytes) -> Document:
 def _load_text(source: str, data: bytes, media_type: str) -> Document:
     text, encoding, bom_bytes = decode(source, data)
     if not text.strip().strip(_INVISIBLE):
-        raise Rejected(f"{source}: {NO_TEXT} {'blank' if data else 'empty'}); fill it or exclude it")
+        raise Rejected(f"{source}: no text (the file is {'blank' if data else 'empty'}); fill it or exclude it")
     marks = find_marks(text)
     return Document(
         source=source,

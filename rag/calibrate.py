@@ -91,12 +91,15 @@ class Calibration:
         """Read what `save` wrote; StoreError if it is something else."""
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            if stored.pop("format") != FORMAT:
+            if not isinstance(stored, dict) or stored.pop("format") != FORMAT:
                 raise ValueError("another format")
+            numbers = [stored[name] for name in ("slope", "intercept", "threshold")]
+            if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+                raise ValueError("no finite numbers")
             stored["curve"] = tuple(CurvePoint(**point) for point in stored["curve"])
             stored["fingerprint"] = Fingerprint(**stored["fingerprint"])
             return cls(**stored)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
                 f"{path}: not a calibration ({error}); make it again with `pincite calibrate`, or delete it"
             ) from None
@@ -113,7 +116,7 @@ class Sample:
 
 def _up(share: float) -> str:
     """Return a share in three decimals, rounded up, so that asking for it is granted."""
-    return f"{math.ceil(share * 1000) / 1000:.3f}"
+    return f"{math.ceil(round(share * 1000, 9)) / 1000:.3f}"
 
 
 def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> Calibration:

@@ -66,7 +66,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:  # Typer catches Ctrl-C itself
-        _fail("stopped; what was reported as done is kept: `pincite index` and `eval` go on from there", INTERRUPTED)
+        _fail("stopped; what was reported as done is kept, and `index` and `eval` go on from there", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

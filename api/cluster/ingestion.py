@@ -25,8 +25,8 @@ from api.ingest_record import save_record
 from api.settings import Settings
 from index.errors import UsageError
 from index.file_report import FileReport
-from index.files import Found, FoundFile, find_files
-from index.gone import emptied, not_found
+from index.files import FoundFile, find_files
+from index.gone import not_found
 from index.ingest import IngestOptions, IngestReport, Known, Progress, origin_of, refuse_shared_source
 from index.manifest import Manifest
 from index.shards import make_shards, shard_count, shard_folder, shard_of
@@ -83,8 +83,8 @@ def run_cluster_index(
     shards = Shards(settings.store.absolute(), count, manifest, cluster.pinned)
     with connected(cluster.address):
         work = Work(partial(_single_threaded, settings), options)
-        report = ingest_on_cluster(shards, found, paths, work, request.prune, progress)
-    if not (found.files or report.pruned or report.vanished or report.left_out):
+        report = ingest_on_cluster(shards, found.files, paths, work, request.prune, progress)
+    if not (found.files or found.rejected or report.pruned or report.vanished or report.left_out):
         raise UsageError(nothing_in(request, found))
     complete(report, found, settings)
     save_record(settings.store, report, datetime.now(UTC).isoformat(timespec="seconds"))
@@ -96,20 +96,19 @@ def _single_threaded(settings: Settings) -> Encoder:
 
 
 def ingest_on_cluster(
-    shards: Shards, found: Found, folders: Sequence[Path], work: Work, prune: bool, progress: Progress
+    shards: Shards, files: Sequence[FoundFile], folders: Sequence[Path], work: Work, prune: bool, progress: Progress
 ) -> IngestReport:
-    """Bring all shards up to date with what was `found` under `folders`; what one file suffers stops no other.
+    """Bring all shards up to date with `files`, found under `folders`; what one file suffers stops no other.
 
     Raises UsageError as `index.ingest.ingest` does, StoreError where a shard cannot be opened.
     """
     writers = _writers(shards)
     before = _known(writers)
-    for file in found.files:
+    for file in files:
         refuse_shared_source(file, before.get(file.source))
-    report = _taken_in(writers, before, found.files, work, progress)
-    gone, left_out = not_found(before, folders, found)
+    report = _taken_in(writers, before, files, work, progress)
+    gone, left_out = not_found(before, folders, files)
     if prune:
-        gone += emptied(before, report)
         _remove(writers, gone)
     (report.pruned if prune else report.vanished).extend(gone)
     report.left_out += left_out

@@ -41,7 +41,7 @@ async def ask(
     would give, and `answer` with the whole reply; or `error` with a problem in its place.
     """
     asked = body.to_request()
-    if _wants_events(request.headers.get("accept", "")):
+    if _wants_events(",".join(request.headers.getlist("accept"))):
         found, reading = await begin(answerer, asked, admission)
         return EventSourceResponse(_events(found, reading, body.citation_form), headers=UNBUFFERED)
     answer = await answer_to(answerer, asked, admission)

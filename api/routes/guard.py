@@ -138,7 +138,8 @@ class BodyLimit:
             limit = self._limits.get(scope["path"], BODY_LIMIT)
             headers = Headers(scope=scope)
             refusal = None
-            if headers.get("content-encoding", "identity").lower() != "identity":
+            codings = {coding.strip() for coding in headers.get("content-encoding", "").lower().split(",")}
+            if codings - {"", "identity"}:
                 refusal = HTTPException(415, "the body is compressed; send it as it is, without Content-Encoding")
             elif _number(headers.get("content-length", "")) > limit:
                 refusal = _too_long(limit)

@@ -227,7 +227,8 @@ def test_ctrl_c_while_commands_are_imported_leaves_no_traceback(before, meanwhil
     code = f"import signal as s; s.signal(s.SIGINT, s.{before}); import api.cli.__main__; "
     code += f"assert s.getsignal(s.SIGINT) == s.{meanwhile}; import sys; sys.argv = ['pincite', '--version']\n"
     code += f"try: api.cli.__main__.run()\nfinally: assert s.getsignal(s.SIGINT) == s.{before}"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"pincite {version('pincite')}\n", "")
 
 
 def test_the_version_is_told(pincite):

@@ -55,7 +55,7 @@ def articles(folder, count):
 def on_cluster(files, store, shards=3, encoder=WordEncoder, prune=False, progress=lambda *_: None):
     """Index a folder into shards with a fake embedder; return the report."""
     count = make_shards(store, shards, shards)
-    found = find_files([files])
+    found = find_files([files]).files
     work = Work(encoder, OPTIONS)
     return ingest_on_cluster(Shards(store, count, MANIFEST), found, [files], work, prune, progress)
 

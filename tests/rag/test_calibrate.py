@@ -96,10 +96,21 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert Calibration.load(tmp_path / "c.json") == fitted
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "slope": 1}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "null", "5", "[" * 100_000, '{"format": 2}', '{"format": 1, "slope": 1}']
+)
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "c.json").write_text(content)
     with pytest.raises(StoreError, match=r"c\.json: not a calibration"):
+        Calibration.load(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("value", ["x", None, math.nan, math.inf])
+@pytest.mark.parametrize("name", ["slope", "intercept", "threshold"])
+def test_what_is_no_finite_number_is_damage(tmp_path, name, value):
+    Calibration(fingerprint=MADE_WITH).save(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text(json.dumps(json.loads((tmp_path / "c.json").read_text()) | {name: value}))
+    with pytest.raises(StoreError, match="no finite numbers"):
         Calibration.load(tmp_path / "c.json")
 
 
