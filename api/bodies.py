@@ -25,8 +25,6 @@ from rag.types import MAX_QUESTION, is_blank
 MAX_ID = 200  # characters of a batch line's id
 MAX_SOURCE = 1000  # characters
 
-SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no text, and not to be written as UTF-8
-
 _RISK = re.compile(r"risk:0?\.[0-9]{1,6}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # U+FFFD stands for what could not be decoded; the others turn the letters after them around, or are invisible marks.

@@ -118,8 +118,9 @@ def _update(run: _Run, folder: Path, exists: bool) -> IngestReport:
             rebuilt = rebuild(store, manifest, run.encoder, run.options.limits, run.progress)
     with Store.open(folder, manifest, create=True) as store:
         report = _ingest(run, store)
-    report.passages += 0 if run.request.paths else rebuilt  # with paths: of what was added and replaced
     report.embedded += rebuilt
+    if not run.request.paths:  # else it has the passages of what was added and replaced
+        report.passages += rebuilt
     return report
 
 

@@ -15,7 +15,7 @@ from rag.candidates import Candidate, group, reading_text
 from rag.compose import alternatives, found_passages, statement
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, retrieve
-from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank
+from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank, is_encodable
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Request:
             raise UsageError("the question is empty; ask something in words")
         if len(self.question) > MAX_QUESTION:
             raise UsageError(f"the question has {len(self.question)} characters; at most {MAX_QUESTION} are read")
-        if any("\ud800" <= character <= "\udfff" for character in self.question):
+        if not is_encodable(self.question):
             raise UsageError("the question is not text (half a surrogate pair); write it in UTF-8")
         if not 1 <= self.top_k <= MAX_TOP_K:
             raise UsageError(f"top_k is {self.top_k}; give 1 to {MAX_TOP_K}")

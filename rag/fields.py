@@ -1,6 +1,7 @@
 """The values of JSON that a user wrote or kept: each is of its kind, or refused by its name and place."""
 
 from index.errors import UsageError
+from rag.types import is_encodable
 
 _SHOWN = 40  # characters of a wrong value
 
@@ -9,7 +10,7 @@ def text_in(value: object, name: str) -> str:
     """Return a text, which may be empty; UsageError if it is none, or holds half a surrogate pair."""
     if not isinstance(value, str):
         raise _refused(value, name, "text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_encodable(value):
         raise UsageError(f"{name} holds half a surrogate pair, which is no character; correct the escape")
     return value
 

@@ -14,13 +14,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
 from api.batches import Line, ndjson, replies
-from api.bodies import MAX_ID, SURROGATE, BatchLine
+from api.bodies import MAX_ID, BatchLine
 from api.problems import GUARDED, problem_of, refusals
 from api.routes.access import needs
 from api.routes.admission import Admission, PlaceForBatch
 from api.routes.dependencies import Asks, require_media_type, spooled
 from index.errors import UsageError
 from rag.answer import BATCH, Answerer, Request
+from rag.types import is_encodable
 
 MAX_LINES = 10_000
 TURN = 50  # passages read at a time: who asks a single question meanwhile waits for no more (but for one line's own)
@@ -75,7 +76,9 @@ def batch(
     lines = sum(1 for line in spool if line.strip())
     if lines > MAX_LINES:
         raise HTTPException(413, f"the batch has {lines:,} lines; send at most {MAX_LINES:,} at a time")
-    spool.seek(len(BOM_UTF8) if _begins_with_bom(spool) else 0)
+    spool.seek(0)
+    if spool.read(len(BOM_UTF8)) != BOM_UTF8:
+        spool.seek(0)
     return StreamingResponse(_replies(answerer, spool, admission), media_type=NDJSON)
 
 
@@ -87,11 +90,6 @@ async def _replies(answerer: Answerer, lines: Iterable[bytes], admission: Admiss
             async with admission.turn_of_batch():
                 replied = await run_in_threadpool(_replies_to, answerer, part)
             yield replied
-
-
-def _begins_with_bom(spool: IO[bytes]) -> bool:
-    spool.seek(0)
-    return spool.read(len(BOM_UTF8)) == BOM_UTF8
 
 
 def _parts(lines: Iterable[_Named]) -> Iterator[list[_Named]]:
@@ -129,6 +127,6 @@ def _id_of(line: bytes) -> Name:
         found = json.loads(line)["id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if isinstance(found, str) and len(found) <= MAX_ID and not SURROGATE.search(found):
+    if isinstance(found, str) and len(found) <= MAX_ID and is_encodable(found):
         return found
     return found if type(found) is int else None  # type(), because True is an int to isinstance
