@@ -17,7 +17,8 @@ import transformers  # noqa: E402
 from sentence_transformers import SentenceTransformer  # noqa: E402
 from sentence_transformers.models import Pooling  # noqa: E402
 
-from index.runtime import ModelCard, converted_network, save_network  # noqa: E402
+from index.network import converted_network, save_network  # noqa: E402
+from index.runtime import ModelCard  # noqa: E402
 
 NO_LIMIT = 1_000_000  # tokenizers without a stated length say something astronomical
 

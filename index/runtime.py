@@ -1,4 +1,4 @@
-"""A converted transformer, run on OpenVINO: the only import of openvino. No torch here.
+"""A converted transformer, run on OpenVINO. No torch here.
 
 A converted model is a folder: `model.xml` and `model.bin` (the network), `tokenizer.json` (truncation and padding
 switched off), and `card.json` (see `ModelCard`). `index/convert.py` makes it.
@@ -7,6 +7,7 @@ switched off), and `card.json` (see `ModelCard`). `index/convert.py` makes it.
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -38,6 +39,9 @@ AUTO, INT8 = "auto", "int8"
 # Lengths are padded to multiples: few shapes, for the runtime compiles its kernels anew for each, and that costs as
 # much as an inference. A length between takes as long as the next multiple of 16, or longer.
 _STEP = 16
+# Inputs of one padded length are computed this many at a time where there are enough for so many turns of every core:
+# the weights, more than a core's own cache holds, are then fetched once for all of them.
+_TOGETHER, _TURNS = 4, 8
 # The first inference of a process is alone, and so is what makes tensors before it. OpenVINO makes tables then and lets
 # go of the GIL meanwhile; another thread that comes to need them waits with the GIL in its hands, and both for ever.
 _beginning, _begun = threading.Lock(), threading.Event()
@@ -73,8 +77,8 @@ class ModelCard:
 class ConvertedModel:
     """Tokenizes and runs one converted model. Safe to use from several threads: they share its workers.
 
-    Each input is computed by itself: so what comes out cannot depend on what else is asked at the same time, and
-    nothing is padded to a neighbour's length. Either way of running it compiles the network at its first use.
+    What comes out for an input does not depend on what else is asked at the same time: only inputs of one padded length
+    are computed together, each by the same sums as alone. Either way of running compiles the network at its first use.
     """
 
     def __init__(self, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
@@ -95,13 +99,12 @@ class ConvertedModel:
         Each is computed on one core, so several callers keep every core busy together.
         Raises ValueError if an input is longer than the model's window.
         """
-        order = sorted(range(len(inputs)), key=lambda i: (-len(inputs[i].ids), i))  # the longest last would keep all
-        if order:
-            self._check(inputs[order[0]])
+        groups = self._groups(inputs)
         results: list[list[NDArray[np.float32]]] = [[]] * len(inputs)
-        outputs = self._workers.map(self._one_of_many, [inputs[i] for i in order])
-        for position, output in zip(order, outputs, strict=True):
-            results[position] = output
+        outputs = self._workers.map(self._some_of_many, [[inputs[i] for i in group] for group in groups])
+        for group, found in zip(groups, outputs, strict=True):
+            for position, output in zip(group, found, strict=True):
+                results[position] = output
         return results
 
     def make_ready(self) -> None:
@@ -111,35 +114,54 @@ class ConvertedModel:
     def run_alone(self, encoding: Encoding) -> list[NDArray[np.float32]]:
         """Return the outputs of one input, as `run` does, that all cores compute together: it is there sooner."""
         self._check(encoding)
-        return self._infer(encoding, at_once=1)
+        return self._infer([encoding], at_once=1)[0]
 
     def _check(self, encoding: Encoding) -> None:
         if len(encoding.ids) > self.card.window:
             raise ValueError(f"{len(encoding.ids)} tokens do not fit the window of {self.card.window}")
 
-    def _one_of_many(self, encoding: Encoding) -> list[NDArray[np.float32]]:
-        return self._infer(encoding, at_once=self._threads)
+    def _groups(self, inputs: Sequence[Encoding]) -> list[list[int]]:
+        """Return the positions of what is computed together, longest first: one of them last would keep all."""
+        order = sorted(range(len(inputs)), key=lambda i: (-len(inputs[i].ids), i))
+        if order:
+            self._check(inputs[order[0]])
+        size = _TOGETHER if len(inputs) >= _TURNS * _TOGETHER * self._threads else 1
+        groups: list[list[int]] = []
+        for _, alike in itertools.groupby(order, key=lambda i: _padded(inputs[i])):
+            positions = list(alike)
+            even = len(positions) - len(positions) % size
+            groups += [positions[first : first + size] for first in range(0, even, size)]
+            groups += [[position] for position in positions[even:]]  # every other number would need kernels of its own
+        return groups
 
-    def _infer(self, encoding: Encoding, at_once: int) -> list[NDArray[np.float32]]:
+    def _some_of_many(self, encodings: Sequence[Encoding]) -> list[list[NDArray[np.float32]]]:
+        return self._infer(encodings, at_once=self._threads)
+
+    def _infer(self, encodings: Sequence[Encoding], at_once: int) -> list[list[NDArray[np.float32]]]:
         request = self._request(at_once)
         if _begun.is_set():
-            return self._outputs(encoding, request)
+            return self._outputs(encodings, request)
         with _beginning:
-            outputs = self._outputs(encoding, request)
+            outputs = self._outputs(encodings, request)
             _begun.set()
         return outputs
 
-    def _outputs(self, encoding: Encoding, request: openvino.InferRequest) -> list[NDArray[np.float32]]:
-        own = len(encoding.ids)
-        shape = (1, -(-own // _STEP) * _STEP)
+    def _outputs(
+        self, encodings: Sequence[Encoding], request: openvino.InferRequest
+    ) -> list[list[NDArray[np.float32]]]:
+        """Return the outputs of each of some inputs of one padded length."""
+        shape = (len(encodings), _padded(encodings[0]))
         arrays = {name: np.zeros(shape, np.int64) for name in self.card.inputs}
         arrays["input_ids"][:] = self.card.pad_id
-        for name, column in columns(encoding).items():
-            if name in arrays:
-                arrays[name][0, :own] = column
+        for row, encoding in enumerate(encodings):
+            for name, column in columns(encoding).items():
+                if name in arrays:
+                    arrays[name][row, : len(column)] = column
         request.infer(arrays, share_inputs=True, share_outputs=True)
-        rows = [request.get_output_tensor(i).data[0] for i in range(self.card.outputs)]
-        return [row[:own].copy() if self.card.by_token else row.copy() for row in rows]
+        found = [request.get_output_tensor(i).data for i in range(self.card.outputs)]
+        if not self.card.by_token:
+            return [[rows[n].copy() for rows in found] for n in range(len(encodings))]
+        return [[rows[n, : len(one.ids)].copy() for rows in found] for n, one in enumerate(encodings)]
 
     def _request(self, at_once: int) -> openvino.InferRequest:
         """Return this thread's request: one cannot run twice at once."""
@@ -160,6 +182,10 @@ class ConvertedModel:
                 }
                 self._compiled[at_once] = _compiled(self._network, options)
             return self._compiled[at_once]
+
+
+def _padded(encoding: Encoding) -> int:
+    return -(-len(encoding.ids) // _STEP) * _STEP
 
 
 def columns(encoding: Encoding) -> dict[str, list[int]]:
@@ -235,20 +261,3 @@ def _precision(stored: str, wanted: str) -> str:
     if wanted not in (AUTO, *possible):
         raise ModelError(f"precision {wanted} cannot be had: this processor or model gives {possible[0]}")
     return possible[0] if wanted == AUTO else wanted
-
-
-def converted_network(module: object, example: dict[str, Any]) -> openvino.Model:
-    """Return the network of a torch module that takes `example`'s tensors by name."""
-    from openvino.tools.ovc import convert_model
-
-    return convert_model(module, example_input=example)
-
-
-def load_network(path: Path) -> openvino.Model:
-    """Return the network in `path` (.xml, .bin beside it), not made ready to run."""
-    return _core().read_model(path)
-
-
-def save_network(network: openvino.Model, path: Path) -> None:
-    """Write a network to `path` (.xml, .bin beside it). Weights stay as they are: halving them changes the answers."""
-    openvino.save_model(network, path, compress_to_fp16=False)

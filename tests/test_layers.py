@@ -14,7 +14,7 @@ ALLOWED = {
 ONLY_IN = {
     "faiss": ("index/vector.py",),
     "tantivy": ("index/lexical.py",),
-    "openvino": ("index/runtime.py",),
+    "openvino": ("index/runtime.py", "index/network.py"),
     "nncf": ("index/quantise.py",),
     "torch": ("index/convert.py",),
     "transformers": ("index/convert.py",),

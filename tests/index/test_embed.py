@@ -53,6 +53,17 @@ def test_a_text_gets_the_same_vector_alone_and_in_a_batch(embedder):
     assert np.array_equal(alone, embedder.encode_passages(TEXTS))
 
 
+@pytest.mark.parametrize("precision", ["fp32", "auto", "int8"])
+def test_many_texts_get_the_vectors_that_each_gets_alone(precision):
+    # Where there are eight turns of four for every core, four of one padded length are computed together.
+    embedder = build_embedder(Settings(precision=precision, threads=1))
+    texts = [f"{number} ships " + "sailed north " * (number * 7 % 40) for number in range(70)]
+    together = embedder.encode_passages(texts)
+    alone = np.stack([embedder.encode_passages([text])[0] for text in texts])
+    assert together == pytest.approx(alone, abs=1e-4)
+    assert np.linalg.norm(alone[:, None] - alone, axis=2)[~np.eye(70, dtype=bool)].min() > 0.01
+
+
 def test_a_passage_of_the_window_fits_and_one_token_more_is_refused_not_cut(embedder):
     embedder.encode_passages(["word " * embedder.window])
     with pytest.raises(ValueError, match="do not fit the window"):
