@@ -1,13 +1,17 @@
 """Networks as OpenVINO keeps them: made of torch modules, read, written, and changed before they are quantised."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import openvino
-from numpy.typing import NDArray
+# OpenVINO's converter reports its use over the network where this package is found. Pincite calls nobody.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+import numpy as np  # noqa: E402
+import openvino  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 
 _ACTIVATIONS = {"Gelu", "Relu", "Swish"}  # each channel by itself
 
@@ -84,6 +88,7 @@ def _feed_forwards(network: openvino.Model) -> Iterator[_FeedForward]:
             up is not None
             and all(_is_linear(layer) for layer in (up, down))
             and _holds(bias)
+            and _weights(bias).shape[-1:] == _weights(up).shape[:1]
             and all(len(node.output(0).get_target_inputs()) == 1 for node in (up, bias, activation))
         ):
             yield _FeedForward(up, bias, activation, down)
@@ -95,8 +100,11 @@ def _before(node: Any, *kinds: str) -> Any:  # noqa: ANN401 (openvino's nodes ha
 
 
 def _is_linear(node: Any) -> bool:  # noqa: ANN401
-    transposed = node.get_type_name() == "MatMul" and node.get_attributes()["transpose_b"]
-    return bool(transposed and _holds(node) and len(_weights(node).shape) == 2)
+    """Return whether a node multiplies its input by constant weights of shape (outputs, inputs)."""
+    if node.get_type_name() != "MatMul" or not _holds(node):
+        return False
+    turned = node.get_attributes()
+    return bool(turned["transpose_b"] and not turned["transpose_a"] and len(_weights(node).shape) == 2)
 
 
 def _holds(node: Any) -> bool:  # noqa: ANN401

@@ -78,7 +78,7 @@ class ConvertedModel:
     """Tokenizes and runs one converted model. Safe to use from several threads: they share its workers.
 
     What comes out for an input does not depend on what else is asked at the same time: only inputs of one padded length
-    are computed together, each by the same sums as alone. Either way of running compiles the network at its first use.
+    are computed together, each in rows of its own. Either way of running compiles the network at its first use.
     """
 
     def __init__(self, folder: Path, threads: int = 0, precision: str = AUTO) -> None:
@@ -99,6 +99,8 @@ class ConvertedModel:
         Each is computed on one core, so several callers keep every core busy together.
         Raises ValueError if an input is longer than the model's window.
         """
+        for encoding in inputs:
+            self._check(encoding)
         groups = self._groups(inputs)
         results: list[list[NDArray[np.float32]]] = [[]] * len(inputs)
         outputs = self._workers.map(self._some_of_many, [[inputs[i] for i in group] for group in groups])
@@ -121,17 +123,15 @@ class ConvertedModel:
             raise ValueError(f"{len(encoding.ids)} tokens do not fit the window of {self.card.window}")
 
     def _groups(self, inputs: Sequence[Encoding]) -> list[list[int]]:
-        """Return the positions of what is computed together, longest first: one of them last would keep all."""
+        """Return the positions of what is computed together, the longest first: all would wait for a long one last."""
         order = sorted(range(len(inputs)), key=lambda i: (-len(inputs[i].ids), i))
-        if order:
-            self._check(inputs[order[0]])
         size = _TOGETHER if len(inputs) >= _TURNS * _TOGETHER * self._threads else 1
         groups: list[list[int]] = []
         for _, alike in itertools.groupby(order, key=lambda i: _padded(inputs[i])):
             positions = list(alike)
-            even = len(positions) - len(positions) % size
-            groups += [positions[first : first + size] for first in range(0, even, size)]
-            groups += [[position] for position in positions[even:]]  # every other number would need kernels of its own
+            whole = len(positions) - len(positions) % size
+            groups += [positions[first : first + size] for first in range(0, whole, size)]
+            groups += [[position] for position in positions[whole:]]  # other numbers would need kernels of their own
         return groups
 
     def _some_of_many(self, encodings: Sequence[Encoding]) -> list[list[NDArray[np.float32]]]:
@@ -199,7 +199,7 @@ def columns(encoding: Encoding) -> dict[str, list[int]]:
 
 @functools.cache  # first called by whoever makes a model, before there are threads that run it
 def _core() -> openvino.Core:
-    """Return the one runtime of this process: each one more would load, and end, a plugin and threads of its own."""
+    """Return the one runtime of a process that answers: each one more would load a plugin and threads of its own."""
     return openvino.Core()
 
 

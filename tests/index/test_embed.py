@@ -53,7 +53,7 @@ def test_a_text_gets_the_same_vector_alone_and_in_a_batch(embedder):
     assert np.array_equal(alone, embedder.encode_passages(TEXTS))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "auto", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "int8", *(["bf16"] if has_bf16() else [])])
 def test_many_texts_get_the_vectors_that_each_gets_alone(precision):
     # Where there are eight turns of four for every core, four of one padded length are computed together.
     embedder = build_embedder(Settings(precision=precision, threads=1))
