@@ -5,20 +5,17 @@ Run as a process of its own (`python -m index.convert`), so that what answers qu
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-# OpenVINO's converter reports its use over the network where this package is found. Pincite calls nobody.
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from sentence_transformers import SentenceTransformer  # noqa: E402
-from sentence_transformers.models import Pooling  # noqa: E402
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Pooling
 
-from index.network import converted_network, save_network  # noqa: E402
-from index.runtime import ModelCard  # noqa: E402
+from index.network import converted_network, save_network
+from index.runtime import ModelCard
 
 NO_LIMIT = 1_000_000  # tokenizers without a stated length say something astronomical
 
