@@ -20,7 +20,7 @@ from rag.calibrate import Calibration, Fingerprint
 from rag.read import Reader
 
 DEFAULT_READER = Path(__file__).parent.parent / "rag" / "models" / "reader"
-DEFAULT_READER_SHA256 = "376885dcf69ce9ad2d08f70850f5fdd6ab4f3c97e90006fd93c45a52ee8d06a4"
+DEFAULT_READER_SHA256 = "8ca216ce012d854d342e4b44bd0ed6774f16b5d7d0b6aa19d9912aea6303e7f4"
 CALIBRATION = "calibration.json"
 SHIPPED = "calibration*.json"  # one for each kind of precision
 Notify = Callable[[str], None]
