@@ -49,14 +49,14 @@ def terms(question: str) -> dict[str, int]:
 class LexicalView:
     """An immutable state of the index. Searching needs no lock."""
 
-    def __init__(self, path: Path, searcher: Any, schema: Any) -> None:  # noqa: ANN401 (tantivy has no types here)
-        self._path, self._searcher, self._schema = path, searcher, schema
+    def __init__(self, path: Path, searcher: Any, schema: Any, counted: int) -> None:  # noqa: ANN401 (tantivy has no types here)
+        self._path, self._searcher, self._schema, self._counted = path, searcher, schema, counted
 
     def word_counts(self, text: str) -> WordCounts:
-        """Return in how many passages of this index each term of `text` is."""
+        """Return in how many passages of this index each term of `text` is, as Tantivy counts: deleted ones too."""
         with _trouble(self._path):
             holding = {term: self._searcher.doc_freq("body", term) for term in terms(text)}
-            return WordCounts(max(0, self._searcher.num_docs - 1), holding)  # the marker, if any, is no passage
+            return WordCounts(max(0, self._counted - 1), holding)  # the marker, if any, is no passage
 
     def search(
         self, text: str, k: int, allowed: Iterable[str] | None = None, counts: WordCounts | None = None
@@ -120,7 +120,7 @@ class LexicalIndex:
     def empty(self) -> LexicalView:
         """Return the view of a store that nothing was written to: it has no files."""
         index = _registered(Index(_schema()))
-        return LexicalView(self._path, index.searcher(), index.schema)
+        return LexicalView(self._path, index.searcher(), index.schema, 0)
 
     def open(self, marker: str, sha256: str) -> LexicalView:
         """Return a view of the state `marker`; raises StoreError unless its files are the ones that were written."""
@@ -129,12 +129,15 @@ class LexicalIndex:
                 raise StoreError(f"{self._path}: not the bytes that were written; run `pincite doctor --repair`")
             index = _registered(Index.open(str(self._path)))
             index.config_reader("manual")
+            # The searcher's own number leaves out the deleted, which its `doc_freq` and its scores count.
+            meta = json.loads((self._path / "meta.json").read_bytes())
+            counted = sum(segment["max_doc"] for segment in meta["segments"])
             index.reload()
             searcher = index.searcher()
             # A writer may have been here since the files were read.
             if not searcher.search(_marked(index.schema, marker), 1).hits:
                 raise StoreError(f"{self._path}: holds another generation than {marker}; try again")
-            return LexicalView(self._path, searcher, index.schema)
+            return LexicalView(self._path, searcher, index.schema, counted)
 
     def update(self, marker: str, removed: Iterable[int], added: Iterable[tuple[int, str, str]]) -> str:
         """Remove and add passages, (id, document_id, text) each, as one commit; return the new fingerprint."""

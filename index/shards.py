@@ -22,10 +22,9 @@ from index.manifest import Manifest
 from index.moment import Moment
 from index.rankings import Ranking, Rankings, WordCounts, merged
 from index.snapshot import DocumentSummary
-from index.store import Store
+from index.store import IN_SHARDS, Store
 from index.types import Filters, StoredDocument, StoredPassage
 
-FILE = "shards.json"
 MOST = 1024  # shards of a store
 
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -69,13 +68,13 @@ def shard_folder(folder: Path, number: int) -> Path:
 def shard_count(folder: Path) -> int | None:
     """Return how many shards the store in `folder` has; None where it is none in shards. StoreError if damaged."""
     try:
-        count = json.loads((folder / FILE).read_text("utf-8"))["shards"]
+        count = json.loads((folder / IN_SHARDS).read_text("utf-8"))["shards"]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder / FILE}: cannot be read ({error}); put it back from a backup") from error
+        raise StoreError(f"{folder / IN_SHARDS}: cannot be read ({error}); put it back from a backup") from error
     if type(count) is not int or not 1 <= count <= MOST:
-        raise StoreError(f"{folder / FILE}: says {count!r} shards, 1 to {MOST} can be; put it back from a backup")
+        raise StoreError(f"{folder / IN_SHARDS}: says {count!r} shards, 1 to {MOST} can be; put it back from a backup")
     return count
 
 
@@ -96,12 +95,12 @@ def make_shards(folder: Path, shards: int | None, default: int) -> int:
         raise UsageError(f"{count} shards cannot be; give 1 to {MOST}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{FILE}.partial"
+        partial = folder / f"{IN_SHARDS}.partial"
         with partial.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"shards": count}) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        publish(partial, folder / FILE)
+        publish(partial, folder / IN_SHARDS)
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror}; name a writable --store") from error
     return count

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FILE = "pincite.sqlite"
+IN_SHARDS = "shards.json"  # where it lies, the documents are in the shards of `index.shards`, none beside them
 REACHED = "generation"  # the file that says which generation was reported as done
 WRITE_WAIT = 10.0  # seconds that a writer waits for another
 READ_WAIT = 60.0  # seconds that a reader waits for a writer to finish its indexes
@@ -58,11 +59,13 @@ class Store:
         """Open the store in `folder`; with `create`, make an empty one where there is none.
 
         Without a manifest (for commands that need no models) any embedder's store is opened.
-        Raises StoreError where it is absent, damaged, of a newer format, or its manifest differs; ValueError for
-        `create` without a manifest.
+        Raises StoreError where it is absent, damaged, in shards, of a newer format, or its manifest differs;
+        ValueError for `create` without a manifest.
         """
         if create and manifest is None:
             raise ValueError("a new store needs a manifest")
+        if (folder / IN_SHARDS).exists():
+            raise StoreError(f"{folder} is in shards; index it with --cluster, or name one shard: {folder}/shard-0000")
         store = cls(folder.absolute(), manifest)
         if not cls.exists(folder):
             if not create or manifest is None:
@@ -185,8 +188,8 @@ class Store:
                 if self.exists(self._folder):
                     return  # another process was first
                 # A journal that outlived its database would be played into the new one.
-                for stale in [*self._folder.glob(f"{FILE}-*"), *self._folder.glob(f"{partial.name}*")]:
-                    stale.unlink()
+                for stale in [partial, *_journals(partial), *_journals(self._file)]:
+                    stale.unlink(missing_ok=True)
                 partial.touch()
                 with closing(connect(partial)) as connection:
                     schema.create(connection, manifest)
@@ -282,6 +285,11 @@ class Store:
         if self._expected is not None:
             require_same(self._folder, state.manifest, self._expected)
         return state
+
+
+def _journals(file: Path) -> list[Path]:
+    """Return what SQLite may keep beside a file."""
+    return [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
 
 
 def _end(connection: sqlite3.Connection) -> None:

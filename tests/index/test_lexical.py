@@ -159,6 +159,16 @@ def test_a_part_of_an_index_weighs_words_as_the_whole_does_when_it_is_told_their
     assert [score for _, score in told] == pytest.approx([score for _, score in expected], rel=0.1)
 
 
+def test_what_was_removed_counts_in_a_words_weight_as_tantivy_counts_it(index):
+    index.rebuild("s:1", [(1, "a", "nile flood"), (2, "a", "nile bread"), (3, "b", "bread yeast")])
+    view = index.open("s:2", index.update("s:2", [2], []))
+    # The three, one of them removed, and one of the two markers: as many as Tantivy counts, less a marker.
+    assert view.word_counts("nile") == WordCounts(4, {"nile": 2})
+    idf = math.log(1 + (5 - 2 + 0.5) / (2 + 0.5))
+    expected = idf * (1 * (1.2 + 1)) / (1 + 1.2 * (1 - 0.75 + 0.75 * 2 / (6 / 5)))
+    assert view.search("nile", 10) == [(1, pytest.approx(expected, abs=1e-3))]
+
+
 def test_told_its_own_counts_an_index_scores_as_it_does_by_itself(index):
     view = opened(index, (1, "a", "nile flood"), (2, "b", "nile bread"), (3, "c", "bread yeast"))
     assert view.search("bread of the Nile", 10, counts=view.word_counts("bread of the Nile")) == view.search(

@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.shards import DenseCorpus, spread, told
+from index.chunk import chunk
 from index.chunk_limits import ChunkLimits
 from index.errors import StoreError, UsageError
 from index.files import find_files
 from index.ingest import IngestOptions, ingest
-from index.shards import FILE, ShardedMoment, ShardedStore, ShardsMissing, make_shards, shard_folder, shard_of
-from index.store import Store
+from index.load import load_bytes
+from index.shards import ShardedMoment, ShardedStore, ShardsMissing, make_shards, shard_folder, shard_of
+from index.store import IN_SHARDS, Store
 from index.types import NO_FILTERS, Filters, document_id_of
 from rag.documents import StoredDocuments, corpus_fingerprint
 
@@ -173,10 +175,55 @@ def test_shards_are_not_made_over_a_store(tmp_path):
         ShardedStore.open(tmp_path)
 
 
+def test_a_store_in_shards_gets_no_store_beside_them_that_nobody_would_ask(tmp_path):
+    make_shards(tmp_path, 2, 2)
+    with pytest.raises(StoreError, match="is in shards; index it with --cluster"):
+        Store.open(tmp_path, MANIFEST, create=True)
+    assert [file.name for file in tmp_path.iterdir()] == [IN_SHARDS]
+
+
+def test_documents_that_are_put_again_leave_the_weights_of_words_in_shards_as_they_were(tmp_path):
+    """Of "nile" and "flood" the rarer word counts more, also where Tantivy still counts what was replaced."""
+    make_shards(tmp_path, 2, 2)
+    homes = [
+        [f"{n}.txt" for n in range(600) if shard_of(document_id_of(f"{n}.txt"), 2) == home][:100] for home in (0, 1)
+    ]
+    words = [["nile report page"] * 90 + ["other report page"] * 9 + ["the flood came"], ["bread yeast page"] * 100]
+
+    def put(store, home, count):
+        with store.write() as writer:
+            for source, text in list(zip(homes[home], words[home], strict=True))[:count]:
+                document = load_bytes(source, text.encode())
+                passages = chunk(document, WordEncoder(), ChunkLimits(WINDOW))
+                rows = WordEncoder().encode_passages([one.embedding_text for one in passages])
+                writer.put(document, None, len(text), passages, rows)
+
+    def lexical():
+        with ShardedStore.open(tmp_path) as sharded, sharded.snapshot() as moment:
+            hits = moment.rankings("nile flood", WordEncoder().encode_query("nile"), 100, NO_FILTERS).lexical
+            found = moment.stored_passages([passage_id for passage_id, _ in hits])
+        return {one.source: (one.passage.text, score) for one, (_, score) in zip(found, hits, strict=True)}
+
+    stores = [new_store(shard_folder(tmp_path, home)) for home in (0, 1)]
+    put(stores[0], 0, 100)
+    put(stores[1], 1, 100)
+    before = lexical()
+    put(stores[0], 0, 16)
+    after = lexical()
+    for store in stores:
+        store.close()
+    assert next(iter(before.values()))[0] == next(iter(after.values()))[0] == "the flood came"
+    assert {source: text for source, (text, _) in after.items()} == {
+        source: text for source, (text, _) in before.items()
+    }
+    for source, (_, score) in before.items():
+        assert after[source][1] == pytest.approx(score, rel=0.15)  # a tenth more is counted, until it is merged away
+
+
 @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"shards": 0}', '{"shards": "4"}', '{"shards": true}', "\xff"])
 def test_a_damaged_number_of_shards_is_refused_and_not_guessed(tmp_path, damaged):
-    (tmp_path / FILE).write_bytes(damaged.encode("latin-1"))
-    with pytest.raises(StoreError, match=FILE):
+    (tmp_path / IN_SHARDS).write_bytes(damaged.encode("latin-1"))
+    with pytest.raises(StoreError, match=IN_SHARDS):
         ShardedStore.open(tmp_path)
 
 

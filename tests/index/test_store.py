@@ -209,6 +209,16 @@ def test_what_an_interrupted_creation_left_is_in_nobodys_way(folder, left):
     assert not (folder / left).exists()
 
 
+def test_a_store_that_was_set_aside_under_another_name_is_left_alone(store, folder):
+    write(store, a=["the nile"])
+    store.close()
+    aside = folder / "pincite.sqlite-damaged"
+    (folder / "pincite.sqlite").rename(aside)
+    before = aside.read_bytes()
+    Store.open(folder, MANIFEST, create=True).close()
+    assert aside.read_bytes() == before
+
+
 def test_a_folder_that_vanished_does_not_come_back_empty(store, folder):
     write(store, a=["the nile"])
     store.close()
