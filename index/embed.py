@@ -49,12 +49,10 @@ class Embedder:
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """Return one unit row, shape (dimension,). A query longer than the window is cut at it."""
-        text = self._model.card.query_prefix + text
-        spans = self.token_spans(text)
-        room = self._model.card.window - self._specials
-        if len(spans) > room:
-            text = text[: spans[room - 1][1]]
-        (row,) = self._model.run_alone(self._model.tokenizer.encode(text))
+        tokens = self._model.tokenizer.encode(self._model.card.query_prefix + text, add_special_tokens=False)
+        # Cut as tokens: text that is cut may have other tokens, and one character (a Hangul syllable) has several.
+        tokens.truncate(self._model.card.window - self._specials)
+        (row,) = self._model.run_alone(self._model.tokenizer.post_process(tokens))
         unit: NDArray[np.float32] = self._unit([row])[0]
         return unit
 

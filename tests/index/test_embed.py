@@ -77,6 +77,14 @@ def test_the_tail_of_a_full_passage_counts(embedder):
     assert float(one @ other) < 0.9999
 
 
+def test_a_question_is_cut_between_tokens_where_one_character_is_several(embedder):
+    korean = "나일강은어디에서끝나는가 대한민국의 수도는 어디이고 누가 그 다리를 지었는가 " * 30
+    for start in range(0, 40, 3):
+        question = korean[start : start + 1000]
+        assert len(embedder.token_spans(question)) > embedder.window
+        assert np.linalg.norm(embedder.encode_query(question)) == pytest.approx(1, abs=1e-6)
+
+
 def test_a_question_longer_than_the_window_is_cut_at_it(embedder):
     long = "word " * (embedder.window + 100)
     assert embedder.encode_query(long) == pytest.approx(embedder.encode_query("word " * embedder.window), abs=1e-6)
