@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from index.chunk import chunk
@@ -10,7 +11,7 @@ from index.chunk_limits import ChunkLimits
 from index.durable import publish, sync_folder
 from index.errors import StoreError
 from index.load import load_bytes
-from index.lock import exclusive
+from index.lock import Locked, exclusive
 from index.put import vectors_of
 from index.store import WRITE_WAIT, Store
 from index.types import Encoder, StoredDocument
@@ -45,21 +46,32 @@ def put_bytes(
 
 
 def remove_document(store: Store, document_id: str) -> bool:
-    """Remove a document, with its bytes if it was an upload; tell whether there was one. A file on disk stays."""
-    with exclusive(store.folder, WRITE_WAIT, LOCK):
-        before = _upload(store, document_id)
+    """Remove a document as `remove_documents` does; tell whether there was one."""
+    return remove_documents(store, [document_id]) == 1
+
+
+def remove_documents(store: Store, document_ids: Iterable[str]) -> int:
+    """Remove documents as one generation, with the bytes of those that were uploads; return how many there were.
+
+    Files on disk stay. Only bytes need the lock: while a backup copies them, other documents are removed all the same.
+    """
+    ids = list(dict.fromkeys(document_ids))
+    has_bytes = any(_upload(store, document_id) for document_id in ids)
+    with exclusive(store.folder, WRITE_WAIT, LOCK) if has_bytes else nullcontext():
+        before = [_upload(store, document_id) for document_id in ids]
         with store.write() as writer:
-            removed = writer.remove(document_id)
-        _drop(store, [before] if before else [])
+            removed = sum(writer.remove(document_id) for document_id in ids)
+        _drop(store, [sha256 for sha256 in before if sha256])
     return removed
 
 
 def sweep(store: Store) -> None:
-    """Delete the originals that no upload in the store needs."""
+    """Delete the originals that no upload in the store needs; where a backup copies them just now, leave them."""
     folder = store.folder / FOLDER
-    if folder.is_dir():
-        with exclusive(store.folder, WRITE_WAIT, LOCK):
-            _drop(store, os.listdir(folder))
+    with suppress(Locked):
+        if folder.is_dir():
+            with exclusive(store.folder, 0, LOCK):
+                _drop(store, os.listdir(folder))
 
 
 def _drop(store: Store, names: Iterable[str]) -> None:

@@ -167,15 +167,14 @@ def remove(
     store: StoreOption = None,
 ) -> None:
     """Remove documents from the store; the files stay. Once this returns, no question is answered from them."""
-    from index.ingest import remove as remove_documents
-    from index.originals import sweep
+    from index.originals import remove_documents
     from index.store import Store
+    from index.types import document_id_of
 
     with Store.open(settings_of(store).store) as opened:
         with opened.snapshot() as snapshot:
             known = {summary.source for summary in snapshot.list_documents()}
         if unknown := [source for source in sources if source not in known]:
             raise UsageError(f"not in the store: {', '.join(unknown)}; `pincite list` shows what is")
-        remove_documents(opened, sources)
-        sweep(opened)
+        remove_documents(opened, map(document_id_of, sources))
     typer.echo(f"{count(len(set(sources)), 'document')} removed")

@@ -1,6 +1,8 @@
 """The bytes of uploads: kept while a document needs them, whatever happens in between."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from fakes import WINDOW, WordEncoder, new_store, put
@@ -9,7 +11,8 @@ from index.chunk_limits import ChunkLimits
 from index.errors import Rejected, StoreError
 from index.files import FoundFile
 from index.ingest import UPLOADED, IngestOptions, ingest, remove
-from index.originals import original, put_bytes, remove_document, sweep
+from index.lock import Locked, exclusive
+from index.originals import LOCK, original, put_bytes, remove_document, remove_documents, sweep
 from index.types import document_id_of
 from index.writer import Writer
 
@@ -59,6 +62,41 @@ def test_an_upload_removed_by_source_leaves_bytes_that_a_sweep_deletes(store):
     sweep(store)
     assert not kept.exists()
     sweep(store)
+
+
+@contextmanager
+def held_elsewhere(store):
+    """The lock that a backup holds while it copies the bytes."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with exclusive(store.folder, 10, LOCK):
+            held.set()
+            done.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        assert held.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+            holding.result()
+
+
+def test_while_a_backup_copies_bytes_what_needs_none_goes_on_and_an_upload_stays_whole(store, tmp_path, monkeypatch):
+    kept = upload(store, "a.txt", b"Some words.")
+    index(store, tmp_path, b="More words.", c="Other words.")
+    monkeypatch.setattr("index.originals.WRITE_WAIT", 0.1)
+    with held_elsewhere(store):
+        sweep(store)
+        assert remove_documents(store, [document_id_of("b.txt"), document_id_of("absent.txt")]) == 1
+        with pytest.raises(Locked):
+            remove_documents(store, [document_id_of("c.txt"), document_id_of("a.txt")])
+    assert (origin(store, "a.txt"), kept.read_bytes()) == (None, b"Some words.")
+    assert origin(store, "c.txt") == str(tmp_path / "c.txt")
+    assert remove_documents(store, [document_id_of("c.txt"), document_id_of("a.txt")]) == 2
+    assert not kept.exists()
 
 
 def index(store, folder, encoder=WordEncoder(), **files):  # noqa: B008
