@@ -76,12 +76,12 @@ def run_cluster_index(
     found = find_files(paths, list(request.exclude))
     if not found.files and shard_count(settings.store) is None:
         raise UsageError(nothing_in(request, found))
-    count = make_shards(settings.store, cluster.shards, SHARDS)
     encoder = build_embedder(settings, notify)
     options = IngestOptions(chunk_limits(encoder), settings.max_file_mb * 2**20, settings.mark_boilerplate)
     manifest = manifest_for(encoder, settings.mark_boilerplate)
-    shards = Shards(settings.store.absolute(), count, manifest, cluster.pinned)
     with connected(cluster.address):
+        count = make_shards(settings.store, cluster.shards, SHARDS)  # it stays so: only now that all is there
+        shards = Shards(settings.store.absolute(), count, manifest, cluster.pinned)
         work = Work(partial(_single_threaded, settings), options)
         report = ingest_on_cluster(shards, found.files, paths, work, request.prune, progress)
     if not (found.files or found.rejected or report.pruned or report.vanished or report.left_out):
@@ -113,7 +113,7 @@ def ingest_on_cluster(
     (report.pruned if prune else report.vanished).extend(gone)
     report.left_out += left_out
     report.files.sort(key=lambda file: file.source)
-    report.generation = sum(ray.get([writer.generation.remote() for writer in writers]))
+    report.generation = sum(_got([writer.generation.remote() for writer in writers]))
     return report
 
 
@@ -128,8 +128,14 @@ def _writers(shards: Shards) -> list[Any]:
 
 
 def _known(writers: Sequence[Any]) -> Known:
+    return {summary.source: summary for some in _got([w.known.remote() for w in writers]) for summary in some}
+
+
+def _got(futures: Sequence[Any]) -> Sequence[Any]:
+    """Return what processes elsewhere give; raises what went wrong there as an error of ours."""
     try:
-        return {summary.source: summary for some in ray.get([w.known.remote() for w in writers]) for summary in some}
+        given: Sequence[Any] = ray.get(list(futures))
+        return given
     except RayError as error:
         raise as_store_error(error) from error
 
@@ -216,4 +222,4 @@ def _remove(writers: Sequence[Any], sources: Sequence[str]) -> None:
     parts: dict[int, list[str]] = {}
     for source in sources:
         parts.setdefault(shard_of(document_id_of(source), len(writers)), []).append(source)
-    ray.get([writers[number].remove.remote(part) for number, part in parts.items()])
+    _got([writers[number].remove.remote(part) for number, part in parts.items()])

@@ -7,7 +7,7 @@ from samples import MANIFEST, articles, failing, in_one_store, on_cluster
 from api.cluster.ingestion import ClusterRequest, run_cluster_index
 from api.indexing import IndexRequest
 from api.settings import Settings
-from index.errors import UsageError
+from index.errors import ModelError, UsageError
 from index.shards import ShardedStore, shard_folder, shard_of
 from index.store import Store
 
@@ -87,4 +87,12 @@ def test_what_a_cluster_does_not_do_is_refused_before_anything_is_made(tmp_path,
     request = IndexRequest((tmp_path,), **{option: True})
     with pytest.raises(UsageError, match="do not go with --cluster"):
         run_cluster_index(request, ClusterRequest("local"), Settings(store=tmp_path / "s"), print, lambda *_: None)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_run_that_is_refused_does_not_fix_the_number_of_shards(tmp_path):
+    (tmp_path / "a.txt").write_text("Some words.")
+    settings = Settings(store=tmp_path / "s", embedder=str(tmp_path / "none"))
+    with pytest.raises(ModelError):
+        run_cluster_index(IndexRequest((tmp_path,)), ClusterRequest("local"), settings, print, lambda *_: None)
     assert not (tmp_path / "s").exists()
