@@ -130,7 +130,7 @@ def _expect_writable(*paths: Path | None) -> None:
 
 def _baseline(path: Path, gold: Path, store: Path, allow_different: bool) -> "Baseline":
     """Return the report to compare with: refused, if it must be, before any model is loaded or question asked."""
-    from index.store import Store
+    from api.build import open_corpus
     from rag.compare import load_baseline, refuse_different, refuse_disjoint
     from rag.documents import corpus_fingerprint
     from rag.gold import load_gold
@@ -138,7 +138,7 @@ def _baseline(path: Path, gold: Path, store: Path, allow_different: bool) -> "Ba
     earlier = load_baseline(path)
     refuse_disjoint(((question.id, question.question) for question in load_gold(gold)), earlier)
     if not allow_different:
-        with Store.open(store) as opened, opened.snapshot() as snapshot:
+        with open_corpus(store) as opened, opened.snapshot() as snapshot:
             corpus = corpus_fingerprint(snapshot)
         refuse_different({"gold": hashlib.sha256(gold.read_bytes()).hexdigest(), "corpus": corpus}, earlier)
     return earlier

@@ -8,6 +8,8 @@ from command_line import failed
 from api.evaluating import run_evaluation
 from api.indexing import IndexRequest, run_index
 from api.settings import Settings
+from benchmarks.shards import spread
+from index.store import Store
 
 GOLD = [
     {"id": "1", "question": "Where does the Nile end?", "answers": ["Egypt"], "sources": ["nile.txt"]},
@@ -42,6 +44,13 @@ def first(evaluated, monkeypatch, tmp_path):
     write_gold(tmp_path / "gold.jsonl", GOLD)
     (tmp_path / "first.json").write_text(json.dumps(report))
     return report
+
+
+def test_a_store_in_shards_is_compared_with_what_one_store_gave(pincite, evaluated, first, tmp_path):
+    with Store.open(evaluated[0]) as store:
+        spread(store, tmp_path / "shards", 2)
+    code, out, _ = pincite("eval", "gold.jsonl", "--baseline", "first.json", "--store", tmp_path / "shards")
+    assert (code, "2 questions" in out) == (0, True)
 
 
 def test_a_second_run_has_no_difference_and_keeps_its_gates(pincite, first, tmp_path):
