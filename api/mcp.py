@@ -10,21 +10,28 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 from mcp.types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    RequestId,
     Resource,
     ResourceTemplate,
     TextContent,
@@ -235,9 +242,51 @@ async def serve_stdio(load: Load, bounds: Bounds) -> None:
 
     server = mcp_server(Desk(answerer, Admission(bounds)))
     try:
-        async with stdio_server() as (incoming, outgoing):
+        async with stdio_server() as streams, _answered_to_the_end(*streams) as (incoming, outgoing):
             with redirect_stdout(sys.stderr):  # what a library prints would come out late, after the protocol's end
                 await server.run(incoming, outgoing, server.create_initialization_options())
     except* BrokenPipeError:  # nobody is left to answer
         pass
     (await loading).store.close()
+
+
+@asynccontextmanager
+async def _answered_to_the_end(
+    incoming: ObjectReceiveStream[SessionMessage | Exception], outgoing: ObjectSendStream[SessionMessage]
+) -> AsyncIterator[tuple[ObjectReceiveStream[SessionMessage | Exception], ObjectSendStream[SessionMessage]]]:
+    """Give the streams of a server that hears of the end once all that came before it is answered.
+
+    The SDK ends what it is at with its input, and a script that pipes its requests closes that at once.
+    """
+    put, taken = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    given, told = anyio.create_memory_object_stream[SessionMessage]()
+    waiting: set[RequestId] = set()
+    answered = anyio.Condition()
+
+    async def bring() -> None:
+        async with put, incoming:
+            async for item in incoming:
+                message = item.message if isinstance(item, SessionMessage) else None
+                if isinstance(message, JSONRPCRequest):
+                    waiting.add(message.id)
+                elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+                    waiting.discard((message.params or {}).get("requestId", ""))  # it may get no answer
+                await put.send(item)
+            async with answered:
+                while waiting:
+                    await answered.wait()
+
+    async def tell() -> None:
+        async with outgoing:
+            async for item in told:
+                await outgoing.send(item)
+                if isinstance(item.message, JSONRPCResponse | JSONRPCError) and item.message.id is not None:
+                    async with answered:
+                        waiting.discard(item.message.id)
+                        answered.notify_all()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(bring)
+        tasks.start_soon(tell)
+        yield taken, given
+        tasks.cancel_scope.cancel()

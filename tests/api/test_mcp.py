@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 
 import httpx2
 import pytest
-from agents import LEGACY, MODERN, ROOT, over_http, over_stdio
+from agents import LEGACY, MODERN, PATHS, ROOT, over_http, over_stdio
 from command_line import failed
 from fakes import NameReader, answerer_over
 from fastapi.testclient import TestClient
@@ -394,6 +395,32 @@ def test_a_failure_of_ours_is_told_in_general_terms_and_logged_whole(kept, caplo
         result = post(client).json()["result"]
     assert (result["isError"], "secret" in result["content"][0]["text"]) == (True, False)
     assert "the secret of the reader" in caplog.text
+
+
+def test_requests_that_come_through_a_pipe_are_all_answered_though_it_ends_at_once(kept):
+    who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a script", "version": "1"}}
+    sent = [
+        {"id": 1, "method": "initialize", "params": who},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": CLIMBED}}},
+        {"id": 3, "method": "tools/list"},
+        {"method": "notifications/cancelled", "params": {"requestId": 9}},
+    ]
+    lines = "".join(json.dumps({"jsonrpc": "2.0"} | message) + "\n" for message in sent)
+    command = [sys.executable, ROOT / "tests" / "api" / "agents.py", kept.folder]
+    done = subprocess.run(
+        command,
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": PATHS},
+    )
+    replies = {reply["id"]: reply for reply in map(json.loads, done.stdout.splitlines())}
+    assert sorted(replies) == [1, 2, 3]
+    assert replies[2]["result"]["structuredContent"]["answer"] == "Charles Barrington"
+    assert len(replies[3]["result"]["tools"]) == 4
 
 
 def test_ctrl_c_ends_the_command_though_it_waits_for_stdin(kept):
