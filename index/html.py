@@ -125,6 +125,8 @@ def _parsed(source: str, markup: str) -> HtmlElement | None:
     # The parser stops there, and would say nothing of what it leaves out.
     if cut := next((entry for entry in parser.error_log if entry.type_name in _CUT), None):
         raise Rejected(f"{source}: cannot be read whole (line {cut.line}: {cut.message}); save it as text")
+    for more in list(page.itersiblings()):  # what follows `</html>` is a root of its own; browsers show it
+        page.append(more)
     _clean(page)
     return page
 

@@ -127,6 +127,27 @@ def test_the_encoding_is_what_the_page_says_unless_its_bytes_say_otherwise(decla
 
 
 @pytest.mark.parametrize(
+    "markup",
+    [
+        "<html><body><p>One.</p></body></html><p>Two.</p> Three.",
+        "<html><body><p>One.</p></body></html><!-- a --> Two.<?b c?><!-- d -->\n<p>Three.</p><!-- e -->",
+        "<html><head><title>A bridge</title></head></html><body><p>One.</p><p>Two.</p></body>Three.",
+        f"{page('<p>One.</p>')}\n{page('<p>Two.</p><script>draw()</script>')}\n<p>&#1;Three.</html></html>",
+        "One.</html>Two.</html>Three.</html>",
+    ],
+)
+def test_what_follows_the_end_of_a_page_is_text_too(markup):
+    assert load_bytes("a.html", markup.encode()).text.split() == ["One.", "Two.", "Three."]
+
+
+def test_what_follows_the_end_of_a_page_is_marked_as_within_it():
+    article = f"<article><h1>A bridge</h1><p>{PROSE}</p><p>{MORE}</p></article><footer>Contact</footer>"
+    whole, ended = load(f"<nav>Up</nav>{article}"), load(f"<nav>Up</nav></body></html>{article}")
+    assert (ended.text, ended.marks, ended.metadata) == (whole.text, whole.marks, whole.metadata)
+    assert [words for _, words in marked(ended)] == ["Up", "Contact"]
+
+
+@pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "no visible text"),
@@ -167,7 +188,7 @@ def test_without_the_extra_a_page_is_rejected_with_what_to_install():
 
 TAGS = "<p> </p> <nav> <h1> </h1> <h2>x</h2> <li> <table><tr><td> <br> </a> <article> </article> <!-- --> </div> </pre>"
 PIECES = [*TAGS.split(), "<div class=share>", "<a href=x>", "<pre> \r\n", "<p hidden>", "<svg><text>x", "&amp;", "&#0;"]
-PIECES += [PROSE, MORE, "By Jane Doe", "6 May 2020", " ", "\n", "\x00", "\f", "Share", "中文。"]
+PIECES += [PROSE, MORE, "By Jane Doe", "6 May 2020", " ", "\n", "\x00", "\f", "Share", "中文。", "</html>", "<html>"]
 
 
 @settings(deadline=None, max_examples=60)
