@@ -16,7 +16,7 @@ _LONGEST = 2_000  # characters of a passage, whatever its tokens: a tokenizer ma
 _PIECE = 20_000  # characters given to the tokenizer at once, about
 _SLACK = 8  # tokens by which counts in running text and alone may differ
 _VISIBLE = re.compile(r"\S")
-_PARAGRAPH_END = re.compile(r"\s*+\Z|[^\S\r\n]*(?:\r\n|\r|\n)[^\S\r\n]*[\r\n]")
+_PARAGRAPH_END = re.compile(r"\s*+\Z|[^\S\r\n]*(?:\r\n?+|\n)[^\S\r\n]*[\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
 def _last_break(text: str, start: int, limit: int) -> int:
     """Return the last good place in (start, limit] for a cut: at whitespace, else between words or clusters."""
     half = (start + limit) // 2
-    space = max(text.rfind(sign, half, limit + 1) for sign in " \n")
+    space = max(text.rfind(sign, half, limit + 1) for sign in " \n\r")
     return space if space > start else max(start + 1, break_before(text, limit, start))
 
 

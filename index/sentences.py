@@ -13,7 +13,7 @@ _CANDIDATE = re.compile(
 )
 _NEXT_WORD = re.compile(r"[\"'“‘„«‹(\[{*_¿¡]{0,8}(?P<word>[\w'’-]{0,30})")
 _LAST_WORD = re.compile(r"[\w.'’]{1,20}\Z")
-_BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[^\S\r\n]*(?:\r\n|\r|\n)")
+_BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*[\r\n]")  # CRLF is one line break, never two
 _ITEM_NUMBER = re.compile(r"(?<![^\r\n])[ \t]*\d{1,3}\Z")  # the "1" of "1. First"
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦>#|]|\d{1,3}[.)]|[a-zA-Z][.)])\s|\||```")
 

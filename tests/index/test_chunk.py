@@ -1,6 +1,7 @@
 import codecs
 import random
 import re
+import textwrap
 from dataclasses import replace
 
 import pytest
@@ -261,6 +262,28 @@ def test_headings_lie_only_at_the_beginning_of_passages(blocks):
         headings = [line.startswith("#") for line in lines]
         assert headings == sorted(headings, reverse=True)
         assert "---" not in lines
+
+
+WRAPPED = textwrap.fill("The bridge over the river was opened by the Minister on Monday. " * 6, 76)
+LINES = [
+    "# Title",
+    "Under\n=====",
+    "---",
+    "Share - WeChat",
+    "- a\n- b",
+    "One is. Two is.",
+    "well-known\n" * 90,
+    WRAPPED,
+    "",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(LINES), max_size=8), st.sampled_from(["\n\n", "\n"]), st.sampled_from(["\r\n", "\r"]))
+def test_passages_are_the_same_whatever_ends_the_lines(blocks, gap, line_break):
+    text = gap.join(["One is.", *blocks])
+    found = [passage.embedding_text for passage in passages(text.replace("\n", line_break))]
+    assert [each.replace(line_break, "\n") for each in found] == [passage.embedding_text for passage in passages(text)]
 
 
 def test_the_same_document_gives_the_same_passages_again():

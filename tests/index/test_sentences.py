@@ -57,17 +57,23 @@ def test_these_are_several_sentences(text, expected):
     assert split(text) == expected
 
 
-def test_a_line_break_in_a_wrapped_paragraph_ends_nothing():
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_line_break_in_a_wrapped_paragraph_ends_nothing(line_break):
     text = (
         "The organization was founded in the city of Shanghai, and its first\n"
         "Secretary General took office three years later, in the capital of\n"
         "China. The members meet once a year, each time in another country."
-    )
+    ).replace("\n", line_break)
     assert [" ".join(part.split()) for part in split(text)] == [
         "The organization was founded in the city of Shanghai, and its first Secretary General took office three years "
         "later, in the capital of China.",
         "The members meet once a year, each time in another country.",
     ]
+
+
+@given(st.text(st.sampled_from("aB .!?…。」\"')\n\t13MrU-*#é"), max_size=80), st.sampled_from(["\r\n", "\r"]))
+def test_sentences_are_the_same_whatever_ends_the_lines(text, line_break):
+    assert [part.replace(line_break, "\n") for part in split(text.replace("\n", line_break))] == split(text)
 
 
 @pytest.mark.parametrize("text", ["." * 1_000_000 + " a", "\n" * 1_000_000, '"' * 1_000_000, "! " * 300_000])
