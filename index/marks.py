@@ -12,7 +12,7 @@ from index.offsets import line_spans
 from index.types import Mark
 
 _LONGEST = 5_000  # characters; a longer line is text
-_LINK = re.compile(r"!?\[((?:[^\[\]\\]|\\.)*)\]\([^()\s]*(?:\([^()\s]*\))?[^()]*\)")
+_LINK = re.compile(r"!?\[((?:[^\[\]\\]|\\.)*)\]\([^()\s]*+(?:\([^()\s]*+\))?[^()]*+\)")
 _MARKUP = re.compile(r"\*\*|__|\\(?=[^\w\s])|^\s*#{1,6}\s+|^\s*>\s+")
 _BULLET = re.compile(r"[-*+•–]\s|\d{1,2}[.)]\s")
 
@@ -33,9 +33,9 @@ def _line(*patterns: str) -> re.Pattern[str]:
 
 _NAVIGATION = _line(
     r"(You are here:?\s*)?(Home|Front page|Startseite|Accueil|Inicio|Главная|首页)"
-    r"(\s*[/>»›|→]\s*[^/>»›|→.]{1,40}){1,6}",
-    rf"(Global|International|U\.?S\.?|UK|Asia|Europe|Africa)\s+Edition\s*[A-Z\s|/]*(\s*[|/·]?\s*({_LANGUAGES}))*",
-    rf"({_LANGUAGES})(\s*[|/·,]?\s*({_LANGUAGES}))+",
+    r"\s*+([/>»›|→](?=[^/>»›|→.])\s*+[^/>»›|→.]{0,40}+\s*+){1,6}",
+    rf"(Global|International|U\.?S\.?|UK|Asia|Europe|Africa)\s+Edition[A-Z\s|/]*(\s*+(?:[|/·]\s*+)?({_LANGUAGES}))*",
+    rf"({_LANGUAGES})(\s*+(?:[|/·,]\s*+)?({_LANGUAGES}))+",
     r"External links",
     r"Set ?up an account with your affiliations in order to access resources via your .{1,40}proxy server",
     r"Through your library",
@@ -95,8 +95,8 @@ _LICENCE = _line(
     r"(.{0,120}[.;,|]\s*)?All rights reserved[.!]?",
     r"Disclaimer\s*:.*\b(responsib|liab|accura|inaccura|views|opinions|endorse|constitute|advice|warrant|informational).*",
     r"(For )?(Media|Press) (inquiries|enquiries|contacts?)\s*:.{0,200}",
-    r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*:?\s*[\dA-Z-]*\d[\dA-Z-]*",
-    r"(Business |Company )?Registration (number|no\.?)\s*:?\s*[\w-]*\d[\w-]*",
+    r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*+(?::\s*+)?(?=[A-Z-]*\d)[\dA-Z-]++",
+    r"(Business |Company )?Registration (number|no\.?)\s*+(?::\s*+)?(?=[\w-]*\d)[\w-]++",
     r".{0,10}ICP\s?[备证备].{0,40}|.{0,2}公网安备.{0,40}",
     r"(The )?(views|opinions)\b.{0,150}\b(do not|don[’']t) necessarily (reflect|represent)\b.{0,200}",
     r"(Opinion|Op-ed|Guest) (articles|pieces|columns|posts)\b.{0,40}\breflect the (views|opinions) "

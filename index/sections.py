@@ -73,7 +73,7 @@ def _cuts(document: Document) -> list[_Cut]:
     """Return marks, headings and rules in order; a heading or rule that touches a mark is part of the mark."""
     marks = [_Cut(mark.start, mark.end) for mark in document.marks]
     merged: list[_Cut] = []
-    for cut in sorted([*marks, *_structure(document)], key=lambda cut: (cut.start, cut not in marks)):
+    for cut in sorted([*marks, *_structure(document)], key=lambda cut: cut.start):  # stable: marks stay first
         if merged and cut.start < merged[-1].end:
             if merged[-1].level:
                 merged[-1] = cut

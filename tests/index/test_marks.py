@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.marks import find_marks
+from index.marks import find_marks, plain_line
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 
@@ -25,6 +25,8 @@ def seed(number):
     [
         ("navigation", "Home / Opinion / Op-Ed Contributors"),
         ("navigation", "You are here: Home > World > Asia"),
+        ("navigation", "Home    |    World |  | Asia"),
+        ("navigation", "English   |   Deutsch,Français 中文"),
         ("navigation", "Global EditionASIA 中文双语Français"),
         ("navigation", "Region: [Asia](#), [Russia and FSU](#)"),
         ("navigation", "Tags: [War](/war) | [Peace](/peace)"),
@@ -47,6 +49,7 @@ def seed(number):
         ("licence", "**Disclaimer:** The author alone is responsible."),
         ("licence", "For media inquiries: [press@example.org](mailto:press@example.org)"),
         ("licence", "License for publishing multimedia online 0108263"),
+        ("licence", "Licence No. :  A-12b"),
         ("licence", "Registration Number: 130349"),
         ("licence", "The views don't necessarily reflect those of The Daily."),
         ("licence", "The opinions expressed here do not necessarily reflect the position of the paper."),
@@ -94,6 +97,25 @@ def test_a_line_of_boilerplate_is_marked_whole(label, line):
 )
 def test_lines_that_only_look_like_boilerplate_stay(line):
     assert marked(f"A story begins.\n\n{line}\n\nA story ends.") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    |    ".join(["Home", "Away", "Goals", "Date", "Venue", "Crowd", "Referee", "Round"]),
+        "English" + "   Deutsch" * 24 + "   Česky",
+        "Global Edition" + "   Français" * 24 + "   Česky",
+        "License no" + " " * 2400 + "1" * 2400 + "!",
+        "License for " + "a " * 30 + " " * 2400 + "1" * 2400 + "!",
+        "Registration no" + " " * 2400 + "1" * 2400 + "!",
+    ],
+)
+def test_lines_that_match_a_rule_but_for_their_end_are_read_in_no_time(line):
+    assert marked(f"A story begins.\n\n{line}\n\nA story ends.") == []
+
+
+def test_a_giant_link_that_never_ends_is_text():
+    assert plain_line("**" + "[a](" + "x" * 1_000_000) == "[a](" + "x" * 1_000_000
 
 
 RECIPE = """# Banana bread

@@ -1,0 +1,13 @@
+from dataclasses import replace
+
+from index.load import load_bytes
+from index.sections import regions
+from index.types import Mark
+
+
+def test_very_many_headings_that_are_marked_are_marks_alone():
+    block, times = "# A\n\nOne is.\n\n", 40_000  # compared each with each they would take minutes
+    marks = tuple(Mark(at, at + len("# A"), "navigation") for at in range(0, times * len(block), len(block)))
+    found = list(regions(replace(load_bytes("a.txt", b"One is."), text=block * times, marks=marks)))
+    assert len(found) == times
+    assert {region.path for region in found} == {()}
