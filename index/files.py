@@ -1,17 +1,20 @@
 """Paths -> files to load, each under the source it will be cited by. The only import of `pathspec`."""
 
+import codecs
 import os
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from index.errors import UsageError
 from index.load import supported
 
 IGNORE_FILE = ".pinciteignore"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,37 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A line of an ignore file: what it names, whether it excludes that or includes it again, and folders alone."""
+
+    regex: re.Pattern[str]
+    excludes: bool
+    folders_only: bool
+
+    def names(self, source: str) -> bool:
+        """Tell whether it names the source itself; what pathspec matches also lies in a folder that is named."""
+        name = source.rstrip("/")
+        if self.folders_only and name == source:
+            return False
+        # Its one group is the "/" behind a folder. Without it the pattern (`*`, `docs/**`) names all that it matches.
+        return bool(self.regex.fullmatch(name) if self.regex.groups else self.regex.search(name))
+
+
+@dataclass(frozen=True, slots=True)
 class _Rules:
     """Ignore patterns and the folder (relative to the root, "" or ending in "/") below which they hold."""
 
     folder: str
-    spec: GitIgnoreSpec
+    patterns: Sequence[_Pattern]
     reason: str
 
     def verdict(self, source: str) -> bool | None:
-        """Tell whether the patterns exclude (True) or include again (False) the source; None if they are silent."""
-        return self.spec.check_file(source[len(self.folder) :]).include
+        """Tell whether the patterns exclude (True) or include again (False) the source; None if they are silent.
+
+        As in git, the last one that names it decides. What lies in an excluded folder is never asked for.
+        """
+        below = source[len(self.folder) :]
+        return next((pattern.excludes for pattern in reversed(self.patterns) if pattern.names(below)), None)
 
 
 def find_files(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Found:
@@ -61,10 +85,10 @@ def find_files(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Found:
     where two files would have one source.
     """
     found = Found()
-    asked = _Rules("", _spec(exclude, "--exclude"), "excluded by --exclude")
+    asked = _Rules("", _patterns(exclude, "--exclude"), "excluded by --exclude")
     for path in paths:
         if path.is_dir():
-            _Walk(path, asked, found, {identity(path)}).folder(path, "", ())
+            _Walk(asked, found, {identity(path)}).run(path)
         elif path.exists():
             _add_file(path, path.name, asked, found)
         else:
@@ -73,33 +97,47 @@ def find_files(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """One search below the folder `root`; `seen` holds the folders entered, so that links cannot lead in circles."""
+class _Entry:
+    """A name in a folder; `rules` hold the ignore files above it."""
 
-    root: Path
+    path: Path
+    source: str
+    rules: tuple[_Rules, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One search below a folder; `seen` holds the folders entered, so that links cannot lead in circles."""
+
     asked: _Rules
     found: Found
     seen: set[tuple[int, int]]
 
-    def folder(self, path: Path, prefix: str, rules: tuple[_Rules, ...]) -> None:
-        """Add what lies in a folder; `prefix` is its source, `rules` hold the ignore files above it."""
+    def run(self, root: Path) -> None:
+        """Add what lies in a folder and below it, in order."""
+        pending = self._folder(root, "", ())  # the next one last: folders may nest deeper than calls
+        while pending:
+            pending += self._entry(pending.pop())
+
+    def _folder(self, path: Path, prefix: str, rules: tuple[_Rules, ...]) -> list[_Entry]:
+        """Return what lies in the folder whose source is `prefix`, the last name first."""
         try:
-            names = sorted(os.listdir(path))
+            names = sorted(os.listdir(path), reverse=True)
         except OSError as error:
             self.found.rejected.append(_unreadable(prefix or "./", error))
-            return
+            return []
         if IGNORE_FILE in names:
             rules = (*rules, _ignore_rules(path / IGNORE_FILE, prefix))
-        for name in names:
-            if name != IGNORE_FILE:
-                self._entry(path / name, prefix + name, rules)
+        return [_Entry(path / name, prefix + name, rules) for name in names if name != IGNORE_FILE]
 
-    def _entry(self, path: Path, source: str, rules: tuple[_Rules, ...]) -> None:
+    def _entry(self, entry: _Entry) -> list[_Entry]:
+        """Add a file, or return what lies in a folder."""
+        path, source, rules = entry.path, entry.source, entry.rules
         try:
             is_folder = path.is_dir()
         except OSError as error:  # its folder can be listed, and not entered
             self.found.rejected.append(_unreadable(source, error))
-            return
+            return []
         named = f"{source}/" if is_folder else source
         if reason := self._exclusion(named, rules):
             self.found.excluded.append(Skipped(_shown(named), reason))
@@ -109,7 +147,8 @@ class _Walk:
             self.found.excluded.append(Skipped(_shown(named), "a link to a folder that is read already"))
         else:
             self.seen.add(identity(path))
-            self.folder(path, named, rules)
+            return self._folder(path, named, rules)
+        return []
 
     def _exclusion(self, source: str, rules: tuple[_Rules, ...]) -> str | None:
         name = source.rstrip("/").rsplit("/", 1)[-1]
@@ -167,17 +206,28 @@ def _without_repeats(found: Found) -> Found:
 
 def _ignore_rules(path: Path, folder: str) -> _Rules:
     try:
-        lines = path.read_text("utf-8", "surrogateescape").splitlines()
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); fix or remove it") from error
-    return _Rules(folder, _spec(lines, str(path)), f"excluded by {_shown(folder)}{IGNORE_FILE}")
+    if data.startswith(_UTF16) or b"\0" in data:  # read as UTF-8 its patterns would match nothing
+        raise UsageError(f"{path}: is UTF-16, or no text; save it as UTF-8")
+    lines = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape").splitlines()
+    return _Rules(folder, _patterns(lines, str(path)), f"excluded by {_shown(folder)}{IGNORE_FILE}")
 
 
-def _spec(patterns: Iterator[str] | Sequence[str], where: str) -> GitIgnoreSpec:
+def _patterns(lines: Sequence[str], where: str) -> list[_Pattern]:
     try:
-        return GitIgnoreSpec.from_lines(patterns)
+        return [pattern for line in lines if (pattern := _pattern(line))]
     except ValueError as error:
         raise UsageError(f"{where}: {' '.join(str(error).split())}; write patterns as in a .gitignore") from error
+
+
+def _pattern(line: str) -> _Pattern | None:
+    """Return what a line of an ignore file says; None where it says nothing. Raises ValueError if it is no pattern."""
+    trimmed = line.rstrip()
+    folders_only = trimmed.endswith("/")  # taken off: with it pathspec means what lies in the folder, too
+    read = GitIgnoreSpecPattern(trimmed[:-1] if folders_only else line)
+    return None if read.regex is None else _Pattern(read.regex, bool(read.include), folders_only)
 
 
 def identity(path: Path) -> tuple[int, int]:

@@ -1,7 +1,12 @@
+import codecs
+import itertools
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from index.errors import UsageError
 from index.files import find_files
@@ -70,6 +75,90 @@ def test_an_ignore_file_holds_in_its_folder_and_below_and_the_nearest_one_wins(t
         "s/b.txt": "excluded by s/.pinciteignore",
         "s/t/c.md": "excluded by .pinciteignore",
     }
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A folder that git knows, with the same names again and again in it."""
+    folder = tmp_path_factory.mktemp("repository")
+    for names in itertools.product(["", "a", "b", "docs"], ["", "a", "b"], ["", "docs"], ["x.txt", "y.md", "keep.txt"]):
+        make(folder, "/".join(filter(None, names)))
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    return folder
+
+
+ANYWHERE = [
+    "*",
+    "*/",
+    "**",
+    "**/",
+    "*.txt",
+    "*.md",
+    "x.txt",
+    "a",
+    "a/",
+    "b/",
+    "docs",
+    "docs/",
+    "?",
+    "[ab]",
+    "[!a]/",
+    "d*s",
+]
+BELOW = ["/*", "/a", "/a/", "/docs/", "/x.txt", "a/b", "a/*", "a/**", "a/**/", "b/**", "docs/**", "docs/*", "docs/**/"]
+DEEPER = [
+    "**/b",
+    "**/b/",
+    "*/b",
+    "*/docs/",
+    "docs/**/*.md",
+    "docs/keep.txt",
+    "**/a/x.txt",
+    "a/**/keep.txt",
+    "a/b/k*.txt",
+]
+LINES = [sign + pattern for pattern in ANYWHERE + BELOW + DEEPER for sign in ("", "!")]
+PATTERNS = st.lists(st.sampled_from(LINES), max_size=5).map("\n".join)
+
+
+@settings(deadline=None, max_examples=150)
+@example("a/b\n!a", "")
+@example("*\n!*/\n!*.txt", "")
+@example("docs/**\n!docs/keep.txt", "")
+@example("*.md\ndocs/**/\n!docs/a/", "!y.md\n/*/")
+@given(PATTERNS, PATTERNS)
+def test_ignore_files_leave_out_what_git_leaves_out(repository, top, nearer):
+    (repository / ".pinciteignore").write_text(top)
+    (repository / "docs/.pinciteignore").write_text(nearer)
+    asked = ["git", "-C", repository, "ls-files", "--others", "--exclude-per-directory=.pinciteignore"]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert set(sources(find_files([repository]))) == {name for name in listed if not name.endswith(".pinciteignore")}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_pattern(tmp_path):
+    make(tmp_path, "a.txt", "b.txt")
+    (tmp_path / ".pinciteignore").write_bytes(codecs.BOM_UTF8 + b"a.txt\r\n")
+    assert sources(find_files([tmp_path])) == ["b.txt"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_ignore_file_that_is_not_utf_8_is_refused(tmp_path, encoding):
+    make(tmp_path, "s/a.txt")
+    (tmp_path / "s/.pinciteignore").write_bytes("a.txt\n".encode(encoding))
+    with pytest.raises(UsageError, match=r"s/\.pinciteignore: is UTF-16, or no text; save it as UTF-8$"):
+        find_files([tmp_path])
+
+
+def test_folders_nested_deeper_than_calls_may_be_are_searched(tmp_path):
+    folders = list(itertools.accumulate(["d"] * 600, Path.joinpath, initial=tmp_path))[1:]
+    for folder in folders:
+        folder.mkdir()
+    make(folders[-1], "a.txt")
+    found = find_files([tmp_path])
+    (folders[-1] / "a.txt").unlink()
+    for folder in reversed(folders):  # not left to pytest, whose calls nest as deep as folders do
+        folder.rmdir()
+    assert sources(found) == ["d/" * 600 + "a.txt"]
 
 
 def test_links_in_a_circle_are_followed_once(tmp_path):
