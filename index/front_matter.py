@@ -1,8 +1,11 @@
 """The YAML block at the top of a Markdown file: the plain `key: value` lines of it, each with its span."""
 
+import json
 import re
+from contextlib import suppress
 
 from index.dates import find_date
+from index.plain import one_line, printable
 from index.types import Field, Metadata
 
 _BLOCK = re.compile(
@@ -11,6 +14,7 @@ _BLOCK = re.compile(
 _ENTRY = re.compile(
     r"(?m:(?<![^\r\n]))(?P<key>[A-Za-z][\w-]*)[ \t]*:[ \t]*(?:(?:\r\n|\r|\n)[ \t]*-[ \t]+)?(?P<value>[^\r\n]*)"
 )
+_QUOTED = re.compile(r"""'(?P<single>(?:[^']|'')+)'(?!')|"(?P<double>(?:[^"\\]|\\.)+)\"""")
 _NAMES = {
     "title": "title",
     "author": "author",
@@ -53,33 +57,48 @@ def front_matter_fields(text: str, block: tuple[int, int]) -> Metadata:
         elif name == "url":
             continue
         if name == "published":
-            field = _dated(field)
+            field = _dated(text, field)
         if field:
             facts.setdefault(name, field)
     return Metadata(**facts)
 
 
 def _value(text: str, start: int, end: int) -> Field | None:
-    """Return the scalar at `start:end` without comment, quotes or list brackets; None for none and for blocks."""
+    """Return the scalar at `start:end` without comment, quotes or list brackets; None for none and for blocks.
+
+    Its span is what stands between the quotes, as it is written; its value is what that says.
+    """
     raw = text[start:end].strip()
     start += len(text[start:end]) - len(text[start:end].lstrip())
-    if raw[:1] in ('"', "'") and (close := raw.find(raw[0], 1)) > 1:
-        start, raw = start + 1, raw[1:close]
+    quoted = _QUOTED.match(raw)
+    if quoted:
+        start, raw = start + 1, quoted["single"] or quoted["double"]
     else:
         raw = re.split(r"\s#", raw, maxsplit=1)[0].rstrip()
         if raw.startswith("[") and raw.endswith("]"):
             start, raw = start + 1, raw[1:-1]
-    inner = raw.strip().strip("\"'")
+    inner = raw.strip() if quoted else raw.strip().strip("\"'")
     if not inner or inner[0] in "|>{&*" or inner in ("null", "~"):
         return None
     start += raw.index(inner)
-    return Field(inner, start, start + len(inner))
+    value = _said(inner, double=bool(quoted["double"])) if quoted else inner
+    return Field(value, start, start + len(inner)) if value else None
 
 
-def _dated(field: Field) -> Field | None:
+def _said(written: str, double: bool) -> str:
+    """Return what a quoted scalar says; where it has an escape that JSON does not know, it says what is written."""
+    if not double:
+        return written.replace("''", "'")
+    if "\\" in written:
+        with suppress(ValueError):
+            return one_line([printable(json.loads(f'"{written}"', strict=False))])
+    return written
+
+
+def _dated(text: str, field: Field) -> Field | None:
     if re.fullmatch(r"(1[4-9]|20)\d\d(-(0[1-9]|1[0-2]))?", field.value):
         return field
-    date = find_date(field.value)
+    date = find_date(text[field.start : field.end])
     if not date or field.start is None:
         return None
     return Field(date.iso, field.start + date.start, field.start + date.end)

@@ -53,7 +53,8 @@ class _Line:
 def find_metadata(text: str, marks: Sequence[Mark], front_matter: bool = False) -> Metadata:
     """Return what `text` states of itself; a fact that it does not state is None.
 
-    Of title, author, publisher, language and url the value is the span's text; `published` is the ISO form of it.
+    Of title, author, publisher, language and url the value is the span's text (in front matter: without its escapes);
+    `published` is the ISO form of it.
     `front_matter`: whether a YAML block at the very top, which then goes before all else, may be there.
     """
     block = front_matter_span(text) if front_matter else None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from index.errors import Rejected
 from index.marks import find_marks, merged_marks
 from index.metadata import find_metadata
-from index.plain import LONGEST, one_line
+from index.plain import LONGEST, one_line, printable
 from index.types import PAGE_BREAK, PDF, Document, Field, Mark, Metadata
 
 SECONDS = 60  # that reading one file may take
@@ -113,7 +113,7 @@ def _metadata(text: str, marks: Sequence[Mark], first: str, info: dict[str, str]
     Its dates are left out: a file is made at another time than what it holds was published.
     """
     written = find_metadata(text, marks)
-    title, author = (one_line([info.get(name, "")]) for name in ("Title", "Author"))
+    title, author = (one_line([printable(info.get(name, ""))]) for name in ("Title", "Author"))
     if title and not _NO_TITLE.fullmatch(title):
         written = replace(written, title=_on_page(first, title))
     if written.author is None and " " in author:

@@ -6,6 +6,7 @@ process, and a few kilobytes may unfold to more than the memory there is.
 
 import json
 import sys
+from contextlib import suppress
 
 import pypdfium2
 from pypdfium2 import raw
@@ -17,7 +18,7 @@ MEMORY = 2**30  # bytes that the process may take
 
 
 def main() -> None:
-    """Read a PDF from stdin; write JSON: `pages` and what its `info` says, or `refused` with the reason."""
+    """Read a PDF from stdin; write JSON: `pages` and `info` (title and author), or `refused` with the reason."""
     bound_memory(MEMORY)
     data = sys.stdin.buffer.read()
     try:
@@ -38,7 +39,16 @@ def _read(document: pypdfium2.PdfDocument) -> dict[str, object]:
         length += len(pages[-1])
         if length > LONGEST:
             return {"refused": "long"}
-    return {"pages": pages, "info": document.get_metadata_dict()}
+    return {"pages": pages, "info": _info(document)}
+
+
+def _info(document: pypdfium2.PdfDocument) -> dict[str, str]:
+    """Return what the file's properties say; what is no whole UTF-16 (cut inside a surrogate pair) says nothing."""
+    info: dict[str, str] = {}
+    for name in ("Title", "Author"):
+        with suppress(UnicodeDecodeError):
+            info[name] = document.get_metadata_value(name)
+    return info
 
 
 def _text(document: pypdfium2.PdfDocument, number: int) -> str:

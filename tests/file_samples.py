@@ -10,15 +10,18 @@ RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
-def pdf(pages, title="", more=b""):
-    """A PDF with a text layer, in Helvetica; each page is a list of lines. `more` goes into the trailer."""
+def pdf(pages, title="", author="", more=b""):
+    """A PDF with a text layer, in Helvetica; each page is a list of lines. `more` goes into the trailer.
+
+    A title or author outside Latin-1 is given as bytes: UTF-16, big-endian, with its byte order mark.
+    """
     streams = [_page(lines) for lines in pages]
     kids = b" ".join(b"%d 0 R" % (5 + 2 * number) for number in range(len(pages)))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, len(pages)),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
-        b"<</Title(%s)>>" % title.encode("cp1252"),
+        b"<</Title(%s)/Author(%s)>>" % tuple(_property(value) for value in (title, author)),
     ]
     for number, stream in enumerate(streams):
         box = b"/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>"
@@ -44,6 +47,10 @@ def pdf_bomb(megabytes):
 
 # What a viewer finds in a file that asks for a password: without it no key fits.
 LOCKED = b"/Encrypt<</Filter/Standard/V 1/R 2/Length 40/P -4/O<%s>/U<%s>>>/ID[<00><00>]" % (b"a1" * 32, b"b2" * 32)
+
+
+def _property(value):
+    return value if isinstance(value, bytes) else value.encode("cp1252")
 
 
 def _page(lines):

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,33 @@ def test_front_matter_states_facts_and_goes_before_the_text():
         "language": "en",
         "url": "https://example.org/a",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("'{It''s a test}'  # a comment", "It's a test"),
+        ("'{The ''New'' Deal}'", "The 'New' Deal"),
+        ("'{The \"New\" Deal: it''s a \"test\"}'", 'The "New" Deal: it\'s a "test"'),
+        (r'"{The \"New\" Deal}"', 'The "New" Deal'),
+        (r'"{Caf\u00e9 \\ bar\nor not}"', "Café \\ bar or not"),
+        (r'"{no \q escape}"', r"no \q escape"),
+        (r"'{no \n escape}'", r"no \n escape"),
+        ("'{never closed''s", "never closed''s"),
+    ],
+)
+def test_a_quoted_value_says_what_yaml_reads_and_its_span_is_what_is_written(written, value):
+    """Braces stand around what the span holds."""
+    before, inner, after = re.split("[{}]", written) if "}" in written else (*written.split("{"), "")
+    document = load_bytes("a.md", f"---\nauthor: {before}{inner}{after}\nlang: en\n---\n\nText.\n".encode())
+    author = document.metadata.author
+    assert (author.value, document.text[author.start : author.end]) == (value, inner)
+
+
+def test_a_date_behind_an_escape_has_its_own_span():
+    document = load_bytes("a.md", b'---\ndate: "\\"late\\" 5 May 2020"\n---\n\nText.\n')
+    published = document.metadata.published
+    assert (published.value, document.text[published.start : published.end]) == ("2020-05-05", "5 May 2020")
 
 
 def test_front_matter_belongs_to_markdown_alone():

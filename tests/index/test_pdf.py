@@ -62,6 +62,18 @@ def test_what_programs_write_for_a_title_is_none(title):
     assert load([PROSE], title=title).metadata.title is None
 
 
+def test_a_title_cut_inside_a_character_is_none_and_the_rest_is_read():
+    document = load([PROSE], title=b"\xfe\xff\0A\xd8\0", author="Jane Doe")
+    assert "The bridge" in document.text
+    assert (document.metadata.title, document.metadata.author.value) == (None, "Jane Doe")
+
+
+def test_control_characters_in_the_properties_are_no_text():
+    title, author = (b"\xfe\xff" + said.encode("utf-16-be") for said in ("A\x01 bridge\x7f", "Jane\x02 Doe"))
+    metadata = load([PROSE], title=title, author=author).metadata
+    assert (metadata.title.value, metadata.author.value) == ("A bridge", "Jane Doe")
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
