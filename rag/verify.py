@@ -3,6 +3,7 @@
 This is the one place that looks for a quote by searching, because the document may have changed since.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,8 @@ from index.errors import UsageError
 from index.types import document_id_of
 from rag.fields import list_in, object_in, text_in
 
-OCCURRENCES = 10_000  # of a quote weighed in one document: a quote of one letter must not cost minutes
+# Of one claim's quote, weighed in all documents together: a thousand claims of one letter must not cost minutes.
+OCCURRENCES = 1_000
 Status = Literal["ok", "moved", "misattributed", "changed", "missing"]
 
 
@@ -62,13 +64,36 @@ class Lookup(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A place that holds the quote; the smallest `key` is the best one."""
+class _Search:
+    """The best place of a claim's quote, and its `key`, the smallest, in the texts that were looked through so far.
 
-    key: tuple[int, int, str, int]
-    source: str
-    start: int
+    Where the quote is there more than `OCCURRENCES` times the first are weighed, and the rest is not looked through.
+    """
+
+    def __init__(self, claim: ClaimedCitation) -> None:
+        self.claim = claim
+        self.key: tuple[int, int, str, int] | None = None
+        self._left = OCCURRENCES
+        self._before, self._after = claim.prefix[::-1], claim.suffix
+
+    def look_through(self, source: str, text: str) -> None:
+        for start in islice(_occurrences(self.claim.quote, text), self._left):
+            self._left -= 1
+            key = (-self._context(text, start), abs(start - self.claim.start), source, start)
+            self.key = key if self.key is None else min(self.key, key)
+
+    def verdict(self, status: Status) -> Verdict | None:
+        """Return the place with this status; None if there is none."""
+        if self.key is None:
+            return None
+        *_, source, start = self.key
+        return Verdict(status, source, start, start + len(self.claim.quote))
+
+    def _context(self, text: str, start: int) -> int:
+        """Return how many characters of prefix and suffix, counted outward from the quote, are still around it."""
+        end = start + len(self.claim.quote)
+        before = text[max(0, start - len(self._before)) : start][::-1]
+        return _agreeing(before, self._before) + _agreeing(text[end : end + len(self._after)], self._after)
 
 
 def verify(citations: Sequence[ClaimedCitation], lookup: Lookup) -> list[Verdict]:
@@ -77,59 +102,41 @@ def verify(citations: Sequence[ClaimedCitation], lookup: Lookup) -> list[Verdict
     The first that holds: `ok`, the text at start:end is the quote; `moved`, the quote is elsewhere in that document,
     or the document is gone and one of the same bytes has it; `misattributed`, another document has it; `changed`, the
     document is there and no document has the quote; `missing`, it is gone and none has it. Of several places the one
-    with the longest part of prefix and suffix around it wins, then the nearest to the old start, then by source.
+    with the longest part of prefix and suffix around it wins, then the nearest to the old start, then by source. Of
+    more than `OCCURRENCES` places the first so many, in the order of `Lookup.texts`, are weighed: the status is the
+    same, and the place one that holds the quote, if not the best. Equal citations are looked for once.
     """
-    verdicts = [_in_cited_document(claim, lookup) for claim in citations]
-    lost = [number for number, verdict in enumerate(verdicts) if verdict is None]
-    elsewhere = _in_any_document([citations[number] for number in lost], lookup)
-    for number, place in zip(lost, elsewhere, strict=True):
-        verdicts[number] = _lost(citations[number], place, lookup)
-    return [verdict for verdict in verdicts if verdict is not None]
+    held = {claim: _in_cited_document(claim, lookup) for claim in dict.fromkeys(citations)}
+    lost = _in_any_document([claim for claim, verdict in held.items() if verdict is None], lookup)
+    return [held[claim] or lost[claim] for claim in citations]
 
 
 def _in_cited_document(claim: ClaimedCitation, lookup: Lookup) -> Verdict | None:
     """Return the verdict if the cited document, or where that is gone its exact copy, has the quote."""
-    text = lookup.text_of(claim.document_id)
-    if text is None:
-        copies = lookup.documents_with_sha256(claim.sha256) if claim.sha256 else []
-        held = [(lookup.source_of(copy), lookup.text_of(copy)) for copy in copies]
-        places = [place for source, body in held if source and body for place in [_best_place(claim, source, body)]]
-        best = min((place for place in places if place), key=lambda place: place.key, default=None)
-        return None if best is None else _verdict("moved", claim, best)
-    source = lookup.source_of(claim.document_id)
-    if text[claim.start : claim.end] == claim.quote:
+    text, source = lookup.text_of(claim.document_id), lookup.source_of(claim.document_id)
+    as_long = claim.end - claim.start == len(claim.quote)  # beyond the end of the text a slice is shorter
+    if text is not None and as_long and text[claim.start : claim.end] == claim.quote:
         return Verdict("ok", source, claim.start, claim.end)
-    place = _best_place(claim, source or "", text)
-    return None if place is None else _verdict("moved", claim, place)
+    search = _Search(claim)
+    if text is not None:
+        search.look_through(source or "", text)
+    else:
+        for copy in lookup.documents_with_sha256(claim.sha256) if claim.sha256 else []:
+            search.look_through(lookup.source_of(copy) or "", lookup.text_of(copy) or "")
+    return search.verdict("moved")
 
 
-def _in_any_document(claims: Sequence[ClaimedCitation], lookup: Lookup) -> list[_Place | None]:
-    """Return the best place of each claim's quote in all documents, read once; none are read for no claims."""
-    best: list[_Place | None] = [None] * len(claims)
-    for _, source, text in lookup.texts() if claims else ():
-        for number, claim in enumerate(claims):
-            place, held = _best_place(claim, source, text), best[number]
-            if place is not None and (held is None or place.key < held.key):
-                best[number] = place
-    return best
+def _in_any_document(claims: Sequence[ClaimedCitation], lookup: Lookup) -> dict[ClaimedCitation, Verdict]:
+    """Return what becomes of each claim after all documents were read, once; none are read for no claims."""
+    searches = [_Search(claim) for claim in claims]
+    for _, source, text in lookup.texts() if searches else ():
+        for search in searches:
+            search.look_through(source, text)
+    return {search.claim: search.verdict("misattributed") or _nowhere(search.claim, lookup) for search in searches}
 
 
-def _lost(claim: ClaimedCitation, place: _Place | None, lookup: Lookup) -> Verdict:
-    if place is not None:
-        return _verdict("misattributed", claim, place)
+def _nowhere(claim: ClaimedCitation, lookup: Lookup) -> Verdict:
     return Verdict("missing" if lookup.source_of(claim.document_id) is None else "changed")
-
-
-def _verdict(status: Status, claim: ClaimedCitation, place: _Place) -> Verdict:
-    return Verdict(status, place.source, place.start, place.start + len(claim.quote))
-
-
-def _best_place(claim: ClaimedCitation, source: str, text: str) -> _Place | None:
-    places = (
-        _Place((-_context(claim, text, start), abs(start - claim.start), source, start), source, start)
-        for start in islice(_occurrences(claim.quote, text), OCCURRENCES)
-    )
-    return min(places, key=lambda place: place.key, default=None)
 
 
 def _occurrences(quote: str, text: str) -> Iterator[int]:
@@ -139,16 +146,10 @@ def _occurrences(quote: str, text: str) -> Iterator[int]:
         start = text.find(quote, start + 1)  # not past its end: occurrences may overlap
 
 
-def _context(claim: ClaimedCitation, text: str, start: int) -> int:
-    """Return how many characters of prefix and suffix, counted outward from the quote, are still around it."""
-    end = start + len(claim.quote)
-    before = text[max(0, start - len(claim.prefix)) : start]
-    after = text[end : end + len(claim.suffix)]
-    return _agreeing(before[::-1], claim.prefix[::-1]) + _agreeing(after, claim.suffix)
-
-
 def _agreeing(one: str, other: str) -> int:
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    """Return how many characters two texts have in common from their beginning."""
+    lengths = range(1, min(len(one), len(other)) + 1)
+    return bisect_left(lengths, True, key=lambda length: one[:length] != other[:length])
 
 
 def claims_from(saved: object) -> list[ClaimedCitation]:

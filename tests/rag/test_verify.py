@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 from index.errors import UsageError
 from index.types import document_id_of
-from rag.verify import ClaimedCitation, Verdict, claims_from, verify
+from rag.verify import OCCURRENCES, ClaimedCitation, Verdict, claims_from, verify
 
 
 class Folder:
-    """Documents by source; counts how often all texts are read."""
+    """Documents by source; counts how often all texts are read, and keeps the ids of those that were asked for."""
 
     def __init__(self, texts):
         self.by_id = {document_id_of(source): (source, text) for source, text in texts.items()}
-        self.scans = 0
+        self.scans, self.asked = 0, []
 
     def text_of(self, document_id):
+        self.asked.append(document_id)
         return self.by_id[document_id][1] if document_id in self.by_id else None
 
     def source_of(self, document_id):
@@ -114,6 +115,26 @@ def test_a_quote_that_is_nowhere_is_changed_or_with_its_document_gone_missing():
 def test_the_offsets_of_a_longer_text_do_not_make_another_quote_ok():
     claim = replace(cite_words("a.txt", NILE, "the Nile"), end=14 + 12)
     assert verify([claim], Folder({"a.txt": NILE})) == [Verdict("moved", "a.txt", 14, 22)]
+
+
+def test_offsets_beyond_the_end_of_the_text_do_not_make_a_quote_ok():
+    claim = replace(cite_words("a.txt", NILE, "summer."), end=len(NILE) + 1_000)
+    assert verify([claim], Folder({"a.txt": NILE})) == [Verdict("moved", "a.txt", len(NILE) - 7, len(NILE))]
+
+
+def test_of_very_many_places_in_all_documents_the_first_are_weighed_and_the_status_is_that_of_all():
+    claim = ClaimedCitation(document_id_of("gone.txt"), None, start=0, end=1, quote="e", prefix="her")
+    texts = {"a.txt": "e" * (OCCURRENCES - 1), "b.txt": "rere", "c.txt": "here"}
+    # The second "e" of b.txt and those of c.txt, one of which stands behind "her", are not weighed.
+    assert verify([claim], Folder(texts)) == [Verdict("misattributed", "b.txt", 1, 2)]
+    assert verify([claim], Folder({**texts, "a.txt": ""})) == [Verdict("misattributed", "c.txt", 3, 4)]
+
+
+def test_equal_citations_are_looked_for_once_and_each_has_its_verdict():
+    claim, other = cite_words("a.txt", NILE, "the Nile"), cite_words("b.txt", NILE, "river")
+    folder = Folder({"a.txt": "Rewritten."})
+    assert [verdict.status for verdict in verify([claim, other, claim], folder)] == ["changed", "missing", "changed"]
+    assert folder.asked == [document_id_of("a.txt"), document_id_of("b.txt")]
 
 
 def test_verdicts_come_in_order_and_all_texts_are_read_once():
