@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from index.errors import UsageError
 from rag.fields import list_in, object_in, text_in
-from rag.types import MAX_QUESTION
+from rag.types import MAX_QUESTION, is_blank
 
 _KEYS = {"id", "question", "answers", "sources", "evidence", "answerable", "tags"}
 _EVIDENCE_KEYS = {"source", "start", "end"}
@@ -207,6 +207,8 @@ def question_from(raw: Mapping[str, object], place: str) -> GoldQuestion:
     if unknown := raw.keys() - _KEYS:
         raise UsageError(f"{place}: unknown keys {sorted(unknown)}; known: {sorted(_KEYS)}")
     question = _string(raw.get("question"), place, "question")
+    if is_blank(question):
+        raise UsageError(f"{place}: question is {question!r}; needs words that can be seen, not blank")
     if len(question) > MAX_QUESTION:
         raise UsageError(f"{place}: question has {len(question)} characters; the most is {MAX_QUESTION}")
     answerable = raw.get("answerable", True)

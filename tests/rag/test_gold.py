@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from index.errors import UsageError
 from rag.gold import Evidence, GoldQuestion, line_of, load_gold, load_lines, load_placed, parse_gold
+from rag.types import is_blank
 
 LINE = {"id": "q1", "question": "Which river?", "answers": ["Nile"], "sources": ["a.txt"]}
 
@@ -66,6 +67,7 @@ def test_an_unanswerable_question_may_name_the_source_it_is_about():
     [
         ({"question": None}, "question is missing"),
         ({"question": "  \n"}, "question is .*not blank"),
+        ({"question": "\u200b\x01"}, "question is .*not blank"),
         ({"question": 7}, "question is 7"),
         ({"question": "x" * 1001}, "1001 characters; the most is 1000"),
         ({"question": "\ud800"}, "half a surrogate pair"),
@@ -207,9 +209,10 @@ def test_a_file_that_lines_can_be_added_to_is_json_lines_and_may_be_empty(tmp_pa
 
 
 TEXT = st.text(min_size=1, max_size=9).filter(str.strip)
+QUESTION = TEXT.filter(lambda text: not is_blank(text))
 
 
-@given(TEXT, TEXT, st.lists(TEXT, min_size=1, unique=True), st.lists(TEXT, min_size=1, unique=True))
+@given(TEXT, QUESTION, st.lists(TEXT, min_size=1, unique=True), st.lists(TEXT, min_size=1, unique=True))
 def test_a_line_that_is_written_is_read_as_the_same_question(name, question, answers, sources):
     gold = GoldQuestion(
         name, question, tuple(answers), tuple(sources), (Evidence(sources[0], 1, 2),), True, tuple(answers)
@@ -230,4 +233,4 @@ def test_whatever_json_comes_it_is_read_or_refused(entry):
         gold = parse_gold(json.dumps(entry), "g")
     except UsageError:
         return  # any other exception is a traceback for a user's mistake
-    assert all(one.question.strip() and (one.answers or one.evidence or not one.answerable) for one in gold)
+    assert all(not is_blank(one.question) and (one.answers or one.evidence or not one.answerable) for one in gold)
