@@ -57,6 +57,8 @@ def evaluate_with(
         run_info = _run_info(answerer, snapshot, gold_sha256, top_k)
         depends_on = {
             **run_info,
+            # Apart in some answers, though one calibration may hold for both: fp32 and bf16.
+            "precisions": [answerer.encoder.info.precision, answerer.reader.info.precision],
             "calibration": asdict(answerer.calibration),
             "manifest": answerer.store.manifest.to_json(),
         }

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,24 @@ def test_with_anything_else_that_decides_the_answers_a_run_begins_at_the_beginni
     cut_short(library, 20)
     run = Run(library, **other)
     assert (run.notes, len(run.judged)) == ([], N)
+
+
+@pytest.mark.parametrize("model", ["encoder", "reader"])
+def test_in_another_precision_a_run_begins_at_the_beginning_though_one_calibration_holds_for_both(library, model):
+    fingerprints = set()
+
+    def run_in(precision):
+        def change(answerer):
+            one = getattr(answerer, model)
+            one.info = replace(one.info, precision=precision)
+            fingerprints.add(answerer.fingerprint())
+
+        return change
+
+    cut_short(library, 20, change=run_in("bf16"))
+    run = Run(library, change=run_in("fp32"))
+    assert (run.notes, len(run.judged)) == ([], N)
+    assert len(fingerprints) == 1
 
 
 def test_what_is_written_while_a_run_lasts_changes_nothing_of_its_report(library):
