@@ -5,6 +5,7 @@ import logging
 import secrets
 import threading
 import time
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -15,11 +16,13 @@ from api.service_store import ServiceStore
 from index.errors import UsageError
 from index.lock import Locked, exclusive
 from rag.answer import TOP_K, Answerer
+from rag.compare import Baseline, compare
 from rag.evaluate import TIMED
 from rag.gold import GoldQuestion, parse_gold
 
 MOST_WAITING = 100
 KEPT = 100  # that have ended, with their reports
+REMEMBERED = 8  # comparisons, each of some megabytes at most: of thousands of questions one takes most of a minute
 LOCK = "evaluations.lock"  # held by the process that runs them
 LOOK_EVERY = 2.0  # seconds: another process may have taken one in, or died while it ran one
 NOTE_EVERY = 0.5  # seconds between two notes of how far one is, each of which is a write to disk
@@ -42,6 +45,7 @@ class Evaluations:
         """Neither is owned: closing them is the caller's, after `stop`."""
         self._answerer, self._service = answerer, service
         self._stopping, self._wake = threading.Event(), threading.Event()
+        self._comparison = lru_cache(maxsize=REMEMBERED)(self._compare)
         self._held_up: str | None = None  # the one of which was said that it has to wait
         # A daemon: a process that is told twice to end does not call `stop`, and is not to wait for hours.
         self._thread = threading.Thread(target=self._work, name="evaluations", daemon=True)
@@ -82,6 +86,20 @@ class Evaluations:
         """Return the report (see `rag.evaluate`) of one that is done, else None."""
         kept = self._service.report_of(job_id)
         return None if kept is None else json.loads(kept)
+
+    def comparison(self, job_id: str, baseline_id: str, baseline_name: str, different: bool) -> dict[str, Any]:
+        """Return what changed in one that is done since another (see `rag.compare`), which must not be written to.
+
+        A few are remembered, as reports never change. Raises UsageError where the two measured different things, unless
+        `different`, or where either has no report.
+        """
+        return self._comparison(job_id, baseline_id, baseline_name, different)
+
+    def _compare(self, job_id: str, baseline_id: str, baseline_name: str, different: bool) -> dict[str, Any]:
+        report, baseline = self.report(job_id), self.report(baseline_id)
+        if report is None or baseline is None:
+            raise UsageError("one of the two evaluations has no report; choose two that are done")
+        return compare(report, Baseline(baseline_name, baseline), different)
 
     def cancel(self, job_id: str) -> bool:
         """End one that is queued or running, and tell whether it was; one that runs stops at its next question."""

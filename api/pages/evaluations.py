@@ -29,7 +29,7 @@ from api.routes.access import Caller, Who, needs
 from api.routes.dependencies import Evaluates
 from api.routes.evaluations import cancel_evaluation, find_evaluation
 from api.routes.guard import PAGE_POLICY
-from rag.compare import Baseline, Report, compare
+from rag.compare import Report
 from rag.report import has_gold, render_report, render_sections, style
 
 SHOWN = 100
@@ -170,14 +170,20 @@ def _report(evaluations: Evaluations, evaluation_id: str) -> Report:
     job = find_evaluation(evaluations, evaluation_id)
     report = evaluations.report(evaluation_id)
     if report is None:
-        raise HTTPException(409, f"this evaluation has no report: it is {job.status}")
+        raise _no_report(job)
     return report
 
 
+def _no_report(job: Job) -> HTTPException:
+    return HTTPException(409, f"this evaluation has no report: it is {job.status}")
+
+
 def _compared(evaluations: Evaluates, pair: Pair) -> Report:
-    earlier, report = _report(evaluations, pair.baseline), _report(evaluations, pair.run)
-    named = Baseline(_name(find_evaluation(evaluations, pair.baseline)), earlier)
-    return {**report, "comparison": compare(report, named, pair.different)}
+    before = find_evaluation(evaluations, pair.baseline)  # 404 once it is gone, though the comparison be remembered
+    if before.status != "done":
+        raise _no_report(before)
+    report = _report(evaluations, pair.run)
+    return {**report, "comparison": evaluations.comparison(pair.run, pair.baseline, _name(before), pair.different)}
 
 
 def _told(job: Job, report: Report, found: Listing, who: Caller) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The page of an evaluation: its measures, and its questions a page at a time, narrowed by the address."""
 
 import json
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,11 +15,14 @@ from test_pages import Page
 from waiting import wait_for
 
 from api.app import create_app
+from api.jobs import Job
 from api.pages.evaluations import MEASURED_TAGS
 from api.pages.narrowed import ROWS, Wanted, listing
+from api.service_store import ServiceStore
 from index.chunk_limits import ChunkLimits
 from index.originals import put_bytes
 from index.types import document_id_of
+from rag.compare import compare
 
 N = 2 * ROWS + 10  # questions: even ones are answered right, odd ones wrong
 RIGHT, WRONG = "Charles Barrington", "Edward Whymper"
@@ -258,6 +262,39 @@ def test_a_comparison_of_a_run_with_itself_lists_nothing(runs):
     page = runs.page("/evaluations/compare", run=run, baseline=run)
     assert "No difference." in page.text("main", id="main")
     assert page.all("table") == []
+
+
+def test_two_runs_are_compared_once_however_many_pages_of_that_are_asked_for(runs, monkeypatch):
+    made = []
+    monkeypatch.setattr("api.evaluations.compare", lambda *given: made.append(given) or compare(*given))
+    run, baseline = (path.rpartition("/")[2] for path in (runs.half, runs.swapped))
+    pair = {"run": run, "baseline": baseline, "different": "true"}
+    pages = [runs.page("/evaluations/compare", **pair, **asked) for asked in ({}, {"page": 2}, {"outcome": "won"})]
+    assert [said(page).split(". ")[0] for page in pages] == [
+        "1 to 25 of 60 questions",
+        "26 to 50 of 60 questions",
+        "1 to 25 of 30 found among 60 questions",
+    ]
+    assert "Won: 30" in runs.client.get("/evaluations/compare/report.html", params=pair).text
+    assert len(made) == 1
+
+
+def test_a_comparison_with_a_run_that_is_gone_or_was_not_done_is_refused_whatever_was_shown_before(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("api.evaluations.KEPT", 2)
+    with new_store(tmp_path / "store") as store, TestClient(create_app(answerer_over(store))) as client:
+        baseline, run = (evaluated(client, gold(3, lambda number: RIGHT)).rpartition("/")[2] for _ in range(2))
+
+        def status(run, baseline):
+            return client.get("/evaluations/compare", params={"run": run, "baseline": baseline}).status_code
+
+        assert status(run, baseline) == 200
+        evaluated(client, gold(3, lambda number: RIGHT))
+        assert status(run, baseline) == 404
+        with ServiceStore(store.folder) as service:
+            service.add_job(Job("failed", None, int(time.time()), "failed", 0, 1), b"", most=1)
+        assert (status(run, "failed"), status("failed", run)) == (409, 409)
 
 
 def test_of_very_many_tags_some_are_measured_and_the_rest_counted(runs):
