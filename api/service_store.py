@@ -39,6 +39,7 @@ _KEY = "SELECT keys.key_id, name, scopes, keys.digest, created, keys.expires, re
 class ServiceStore:
     """The open file. Thread-safe, and open in several processes at once: each call sees what was last written.
 
+    Keys are looked up by a connection of their own, which waits for no writer: the event loop waits for each look-up.
     Every method raises StoreError where the file is damaged or cannot be written; Locked where another process holds it
     for 10 seconds.
     """
@@ -46,10 +47,11 @@ class ServiceStore:
     def __init__(self, folder: Path) -> None:
         """Open the file in the store's folder; if it is not there, make it, for its owner's eyes alone."""
         self._file = (folder / FILE).absolute()
-        self._lock = threading.Lock()
+        self._lock, self._lookup_lock = threading.Lock(), threading.Lock()
         with self._errors():
             self._file.touch(mode=0o600)
             self._connection = _connect(self._file)
+            self._lookup = _opened(self._file, "ro")
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -62,7 +64,7 @@ class ServiceStore:
 
     def key(self, key_id: str) -> Key | None:
         """Return one key; None if there is none of that id."""
-        return next(map(_key, self._run(f"{_KEY} WHERE key_id = ?", key_id)), None)
+        return self._look_up(f"{_KEY} WHERE key_id = ?", key_id)
 
     def add_key(self, key: Key) -> None:
         """Keep a new key."""
@@ -86,7 +88,7 @@ class ServiceStore:
     def session_key(self, digest: bytes, now: float) -> Key | None:
         """Return the key that a session was begun with; None if it has ended or never was."""
         begun = f"{_KEY} JOIN sessions USING (key_id) WHERE sessions.digest = ? AND sessions.expires > ?"
-        return next(map(_key, self._run(begun, digest, now)), None)
+        return self._look_up(begun, digest, now)
 
     def end_session(self, digest: bytes) -> None:
         """Drop a session."""
@@ -166,7 +168,8 @@ class ServiceStore:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, self._lookup_lock:
+            self._lookup.close()  # first: the last to close tidies the file, and has to be able to write
             self._connection.close()
 
     def __enter__(self) -> "ServiceStore":
@@ -174,6 +177,10 @@ class ServiceStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _look_up(self, statement: str, *values: object) -> Key | None:
+        with self._errors(), self._lookup_lock:
+            return next(map(_key, self._lookup.execute(statement, values).fetchall()), None)
 
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._errors(), self._lock:
@@ -206,8 +213,12 @@ class ServiceStore:
             ) from error
 
 
+def _opened(file: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+
+
 def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
+    connection = _opened(file, "rw")
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_WAIT}")
         # A key that was reported as revoked stays so through a power cut.

@@ -1,7 +1,10 @@
 """Who gets in: keys, scopes, sessions of browsers, writes from other sites."""
 
 import re
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -169,6 +172,20 @@ def test_a_key_that_is_revoked_while_the_service_runs_opens_nothing_from_then_on
     refused(send(client, READS[0], headers), 401)
 
 
+def test_a_write_that_has_to_wait_for_another_process_keeps_nobody_out(service, tmp_path):
+    client, keys = service
+    text = key_for(keys, "ask")
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other, ThreadPoolExecutor(1) as browser:
+        other.execute("BEGIN IMMEDIATE")
+        session = browser.submit(log_in, client, text)
+        time.sleep(0.5)  # until it is written, which nothing tells
+        assert client.get("/v1/models", headers=bearer(text)).status_code == 200
+        assert client.get("/", headers={"cookie": f"{COOKIE}=none"}).status_code == 401
+        assert not session.done()
+        other.execute("ROLLBACK")
+        assert session.result().status_code == 303
+
+
 def test_keys_that_cannot_be_read_let_nobody_in(service, caplog):
     client, keys = service
     text = key_for(keys, "ask")
@@ -297,6 +314,7 @@ def test_a_key_in_the_header_counts_even_where_there_is_a_session(service):
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": ""},
+        {"origin": "http://[testserver"},
         {"origin": "http://testserver.evil.example"},
         {"origin": "http://testserver:81"},
         {"sec-fetch-site": "cross-site"},
