@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -61,7 +62,7 @@ def ask_page(
             return render("ask.html", {**page, **_store(snapshot), "examples": some})
     try:
         request = _request(q, given)
-    except (UsageError, ValidationError) as error:
+    except (UsageError, RequestValidationError) as error:
         return render("ask.html", {**page, "error": _as_labelled(problem_of(error).detail)}, 422)
     answer = answerer.ask(request.question, filters=request.filters)
     return render("ask.html", {**page, **_answered(answerer, answer)})
@@ -112,8 +113,11 @@ def _answered(answerer: Answerer, answer: Answer) -> dict[str, object]:
 
 
 def _request(question: str, given: dict[str, str]) -> Request:
-    """Return the request; UsageError or ValidationError for one that cannot be asked."""
-    filters = FilterBody.model_validate({name: value or None for name, value in given.items()})
+    """Return the request; UsageError or RequestValidationError for one that cannot be asked."""
+    try:
+        filters = FilterBody.model_validate({name: value or None for name, value in given.items()})
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
     return Request(question, filters=filters.to_filters())
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote, urldefrag
+from urllib.parse import quote
 
 from api.citation_forms import CONTEXT, place_in_words, specific_resource, web_address
 from index.types import Document
@@ -67,7 +67,7 @@ def original_link(document: Document, start: int, end: int) -> str | None:
     address = web_address(document.metadata.url.value) if document.metadata.url else None
     if address is None:
         return None
-    plain, fragment = urldefrag(address)
+    plain, _, fragment = address.partition("#")
     return f"{plain}#{fragment}:~:text={_directive(document.text, start, end)}"
 
 

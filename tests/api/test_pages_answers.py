@@ -103,6 +103,12 @@ def test_a_stream_that_cannot_begin_is_refused(client, params):
     assert client.get("/answering", params=params).status_code == 422
 
 
+def test_a_stream_of_dates_that_make_no_sense_is_counted_as_refused_and_not_as_a_failure(own):
+    own.get("/answering", params={"q": "a", "date_from": "soon"})
+    counted = [line for line in own.get("/metrics").text.splitlines() if "requests_total{" in line]
+    assert counted == ['pincite_requests_total{method="GET",route="/answering",status="422"} 1.0']
+
+
 def test_a_reader_that_fails_ends_the_stream_with_an_error(own, store, monkeypatch):
     answerer = own.app.state.answerer
     monkeypatch.setattr(answerer.reader, "read", lambda pairs: 1 / 0)

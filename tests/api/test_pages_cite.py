@@ -99,6 +99,11 @@ def test_an_address_with_a_fragment_keeps_it():
     assert original_link(document(url="https://a.example/#top"), 0, 3).startswith("https://a.example/#top:~:text=")
 
 
+@pytest.mark.parametrize("url", ["http://[news]/a#part", "http://[news#part", "https://ex\u2100mple.com/a#b"])
+def test_an_address_that_is_no_proper_one_is_passed_on_as_the_article_states_it(url):
+    assert original_link(document(url=url), 0, 3).startswith(f"{url}:~:text=")
+
+
 def test_the_reading_page_offers_the_forms_for_a_span_and_none_without(client):
     page = read(client, EIGER_ID, 11, 33)
     assert [attrs["id"] for attrs, _ in page.all("textarea")] == ["cite-text", "cite-markdown", "cite-json"]
