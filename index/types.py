@@ -7,8 +7,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.errors import UsageError
+
 PDF = "application/pdf"
 PAGE_BREAK = "\f"  # between the pages of a PDF's text, and nowhere else in it
+
+
+def is_encodable(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,11 @@ class Filters:
     publisher: str | None = None
     date_from: str | None = None
     date_to: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a glob that is not text: no source is like it, and SQLite takes none."""
+        if self.source and not is_encodable(self.source):
+            raise UsageError("the filter on sources is not text (half a surrogate pair); write it in UTF-8")
 
     def __bool__(self) -> bool:
         """Tell whether anything is restricted."""

@@ -3,21 +3,22 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from index.errors import UsageError
 from index.moment import Corpus, Moment
-from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, StoredPassage
+from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, StoredPassage, is_encodable
 from rag.calibrate import Calibration, Fingerprint
 from rag.candidates import Candidate, group, reading_text
-from rag.compose import alternatives, found_passages, statement
+from rag.compose import found_passages, statements
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, retrieve
-from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank, is_encodable
+from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank
 
 T = TypeVar("T")
+Spans = list[Span | None]
 
 TOP_K = 10
 MAX_TOP_K = 100
@@ -73,7 +74,7 @@ class _Batch(NamedTuple):
 class _Reading(NamedTuple):
     """The best span of each text of a batch, in order, read in `ms` milliseconds a request."""
 
-    spans: list[Span | None]
+    spans: Spans
     ms: float
 
 
@@ -180,7 +181,7 @@ class Answerer:
             own = [next(spans) for _ in found.texts]
             timings = _timings(found.embed_ms, found.search_ms, reading.ms, batch.ms + reading.ms)
             yield Asked(
-                answer=self._answer(request, threshold, found, _candidates(found, own), timings),
+                answer=self._answer(request, threshold, found, own, timings),
                 ranking=found_passages(found.ranking, found.documents),
                 quotes=tuple(map(_quote, own)),
             )
@@ -204,7 +205,7 @@ class Answerer:
         """Return what `look` finds in what a request reads the documents from."""
         return self.store.at_one_moment(look)
 
-    def _read_once(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> list[Span | None]:
+    def _read_once(self, pairs: Sequence[tuple[str, tuple[Piece, ...]]]) -> Spans:
         """Read each distinct text of a question once, wherever it lies."""
         keys = [(question, *(piece.text for piece in text)) for question, text in pairs]
         distinct = dict(zip(keys, pairs, strict=True))
@@ -221,11 +222,11 @@ class Answerer:
             missing_shards=moment.missing_shards,
         )
 
-    def _answer(
-        self, request: Request, threshold: float, found: _Found, candidates: list[Candidate], timings: Timings
-    ) -> Answer:
-        groups = group(candidates)
-        best = statement(groups[0], found.documents, self.calibration, threshold) if groups else None
+    def _answer(self, request: Request, threshold: float, found: _Found, spans: Spans, spent: Timings) -> Answer:
+        began = time.perf_counter()
+        groups = group(_candidates(found, spans))
+        said = statements(groups, found.documents, self.calibration, threshold)
+        best = said[0] if said else None
         given = best if best and best.confidence >= threshold else None
         return Answer(
             question=request.question,
@@ -234,9 +235,9 @@ class Answerer:
             confidence=best.confidence if best else 0.0,
             calibrated=self.calibration.fingerprint == self.fingerprint(request.top_k),
             citations=given.citations if given else (),
-            alternatives=alternatives(groups, found.documents, self.calibration, threshold) if given else (),
+            alternatives=tuple(other.as_alternative() for other in said[1:]),
             passages=found_passages(found.ranking[: request.top_k], found.documents),
-            timings_ms=timings,
+            timings_ms=replace(spent, total=round(spent.total + _since(began), 3)),
             store=found.info,
             candidate=best.answer if best else None,
             candidate_score=groups[0].best.score if groups else None,
@@ -256,7 +257,7 @@ class AnswererAt(Answerer):
         return look(self._moment)
 
 
-def _candidates(found: _Found, spans: Sequence[Span | None]) -> list[Candidate]:
+def _candidates(found: _Found, spans: Spans) -> list[Candidate]:
     candidates = []
     for (stored, _), text, span in zip(found.ranking, found.texts, spans, strict=False):
         place = text[span.piece].start if span else None

@@ -13,6 +13,7 @@ import numpy as np
 from index.errors import StoreError, UsageError
 
 FORMAT = 1
+DIGITS = 4  # of a confidence, as it is reported and compared
 CURVE_POINTS = 200
 # Share of the questions that people ask and their documents do not answer, for which the threshold is chosen. An
 # assumption: test sets are built with half, which would make the threshold withhold too much. It was picked with the
@@ -60,6 +61,10 @@ class Calibration:
         z = self.slope * score + self.intercept
         return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
 
+    def confidence(self, score: float) -> float:
+        """Return that probability as it is reported and compared with a threshold: to four decimals."""
+        return round(self.probability(score), DIGITS)
+
     def at_risk(self, target: float) -> float:
         """Return the lowest confidence from which at most a share `target` of the answers given was wrong.
 
@@ -78,7 +83,7 @@ class Calibration:
                 f"risk:{target:g}: the smallest risk seen on the calibration's {self.questions} questions was "
                 f"{_up(min(point.risk for point in shown))}; ask for that or more, or calibrate with your own questions"
             )
-        return min(enough)
+        return round(min(enough), DIGITS)  # the curve may have been written with more
 
     def save(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
@@ -134,11 +139,11 @@ def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> 
     right = [sample.right for sample in ordered]
     model = LogisticRegression(C=np.inf).fit(np.array([[sample.score] for sample in ordered]), right)
     platt = Calibration(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))
-    confidences = [platt.probability(sample.score) for sample in ordered]
+    confidences = [platt.confidence(sample.score) for sample in ordered]
     return Calibration(
         slope=platt.slope,
         intercept=platt.intercept,
-        threshold=math.floor(platt.probability(best_threshold(ordered)) * 1e4) / 1e4,
+        threshold=platt.confidence(best_threshold(ordered)),
         fingerprint=fingerprint,
         fitted_on=fitted_on,
         questions=len(samples),

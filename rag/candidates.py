@@ -1,12 +1,14 @@
 """What the reader found in each passage -> answers, each with all that supports it. Pure functions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from index.near import NEAR, likeness
+from index.near import NEAR, in_common, runs
 from index.types import Document, Passage, StoredDocument
 from rag.normalise import normalise
 from rag.read import Piece
+
+Runs = Callable[[Document], frozenset[str]]  # what `index.near.runs` gives
 
 _FAR = 4  # times the length of the other: too long for a copy with another frame around it
 
@@ -83,24 +85,37 @@ def supporters(candidates: Sequence[Candidate], reaches: Iterable[bool]) -> list
     return chosen
 
 
-def copied(documents: Sequence[Document]) -> list[str | None]:
+def copied(documents: Sequence[Document], runs_of: Runs) -> list[str | None]:
     """Return for each document the id of an earlier, different one whose text it nearly repeats; None for the others.
 
-    A syndicated story is one source, however many sites print it.
+    A syndicated story is one source, however many sites print it. `runs_of` is best a `kept_runs`.
     """
-    found: list[str | None] = []
-    for at, document in enumerate(documents):
-        earlier = [documents[n] for n in range(at) if found[n] is None and documents[n].source != document.source]
-        first = next((one for one in earlier if _same_story(one, document)), None)
-        found.append(first.document_id if first else None)
-    return found
+    originals: list[Document] = []
+    copy_of: dict[str, str | None] = {}
+    for document in {document.source: document for document in documents}.values():
+        first = next((one for one in originals if _same_story(one, document, runs_of)), None)
+        originals += [] if first else [document]
+        copy_of[document.source] = first.document_id if first else None
+    return [copy_of[document.source] for document in documents]
 
 
-def _same_story(one: Document, other: Document) -> bool:
+def kept_runs() -> Runs:
+    """Return `runs` with a memory: a document is compared with many, for an answer and for each alternative."""
+    kept: dict[str, frozenset[str]] = {}
+
+    def runs_of(document: Document) -> frozenset[str]:
+        if document.source not in kept:
+            kept[document.source] = runs(document)
+        return kept[document.source]
+
+    return runs_of
+
+
+def _same_story(one: Document, other: Document, runs_of: Runs) -> bool:
     if one.sha256 == other.sha256:
         return True
     lengths = sorted((len(one.text), len(other.text)))
-    return lengths[0] >= lengths[1] / _FAR and likeness(one, other) >= NEAR
+    return lengths[0] >= lengths[1] / _FAR and in_common(runs_of(one), runs_of(other)) >= NEAR
 
 
 def _order(candidate: Candidate) -> tuple[float, str, int, int]:

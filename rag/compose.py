@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from index.offsets import sentence_at
 from index.types import StoredDocument, StoredPassage
 from rag.calibrate import Calibration
-from rag.candidates import Candidate, Group, copied, supporters
+from rag.candidates import Candidate, Group, Runs, copied, kept_runs, supporters
 from rag.cite import cite
 from rag.types import Alternative, Citation, FoundPassage
 
 ALTERNATIVES = 3
-DIGITS = 4  # of every reported score
+SCORE_DIGITS = 4  # of a passage, as it is reported
 
 Documents = Mapping[str, StoredDocument]
 
@@ -30,16 +30,26 @@ class Statement:
         return Alternative(self.answer, self.sentence, self.confidence, self.citations)
 
 
-def confidence_of(candidate: Candidate, calibration: Calibration) -> float:
-    """Return the probability that the candidate is right, as it is reported and compared: to four decimals."""
-    return round(calibration.probability(candidate.score), DIGITS)
+def statements(
+    groups: Sequence[Group], documents: Documents, calibration: Calibration, threshold: float
+) -> list[Statement]:
+    """Return the best answer, then, if it reaches the threshold, the next best; none overlaps another."""
+    chosen = list(groups[:1])
+    given = any(calibration.confidence(group.best.score) >= threshold for group in chosen)
+    for group in groups[1:] if given else ():
+        if len(chosen) <= ALTERNATIVES and not any(_overlaps(group.best, other.best) for other in chosen):
+            chosen.append(group)
+    runs_of = kept_runs()
+    return [_statement(group, documents, calibration, threshold, runs_of) for group in chosen]
 
 
-def statement(group: Group, documents: Documents, calibration: Calibration, threshold: float) -> Statement:
+def _statement(
+    group: Group, documents: Documents, calibration: Calibration, threshold: float, runs_of: Runs
+) -> Statement:
     """Cite a group: its best candidate, and each other one that reaches the threshold by itself."""
-    reaches = [confidence_of(candidate, calibration) >= threshold for candidate in group.candidates]
+    reaches = [calibration.confidence(candidate.score) >= threshold for candidate in group.candidates]
     cited = supporters(group.candidates, reaches)
-    copies = copied([documents[one.document_id].document for one in cited])
+    copies = copied([documents[one.document_id].document for one in cited], runs_of)
     citations = tuple(
         replace(cite(documents[one.document_id], one.start, one.end, one.quote), copy_of=copy)
         for one, copy in zip(cited, copies, strict=True)
@@ -47,18 +57,7 @@ def statement(group: Group, documents: Documents, calibration: Calibration, thre
     best = group.best
     text = documents[best.document_id].document.text
     start, end = sentence_at(text, best.start, best.end)
-    return Statement(best.quote, text[start:end], confidence_of(best, calibration), citations)
-
-
-def alternatives(
-    groups: Sequence[Group], documents: Documents, calibration: Calibration, threshold: float
-) -> tuple[Alternative, ...]:
-    """Return the next best answers; none overlaps the answer or another."""
-    chosen = [groups[0]]
-    for group in groups[1:]:
-        if len(chosen) <= ALTERNATIVES and not any(_overlaps(group.best, other.best) for other in chosen):
-            chosen.append(group)
-    return tuple(statement(group, documents, calibration, threshold).as_alternative() for group in chosen[1:])
+    return Statement(best.quote, text[start:end], calibration.confidence(best.score), citations)
 
 
 def _overlaps(one: Candidate, other: Candidate) -> bool:
@@ -81,5 +80,5 @@ def _found_passage(stored: StoredPassage, score: float, documents: Documents) ->
         start=passage.start,
         end=passage.end,
         text=passage.text,
-        score=round(score, DIGITS),
+        score=round(score, SCORE_DIGITS),
     )

@@ -1,7 +1,7 @@
 """The values of JSON that a user wrote or kept: each is of its kind, or refused by its name and place."""
 
 from index.errors import UsageError
-from rag.types import is_encodable
+from index.types import is_encodable
 
 _SHOWN = 40  # characters of a wrong value
 

@@ -10,11 +10,6 @@ def is_blank(text: str) -> bool:
     return not any(character.isprintable() and not character.isspace() for character in text)
 
 
-def is_encodable(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 @dataclass(frozen=True, slots=True)
 class Citation:
     """An exact place in a source. `start:end` are characters of the document's text, and its slice is `quote`.

@@ -20,8 +20,8 @@ from api.routes.access import needs
 from api.routes.admission import Admission, PlaceForBatch
 from api.routes.dependencies import Asks, require_media_type, spooled
 from index.errors import UsageError
+from index.types import is_encodable
 from rag.answer import BATCH, Answerer, Request
-from rag.types import is_encodable
 
 MAX_LINES = 10_000
 TURN = 50  # passages read at a time: who asks a single question meanwhile waits for no more (but for one line's own)

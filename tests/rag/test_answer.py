@@ -1,9 +1,11 @@
 import shutil
 import threading
+from types import SimpleNamespace
 
 import pytest
 from fakes import answerer_over, new_store, put
 
+from index import near
 from index.errors import UsageError
 from index.types import Field, Filters, Metadata
 from rag.answer import Request
@@ -119,6 +121,47 @@ def test_other_answers_come_with_their_own_citations(store, add):
     assert answer.answer == "Alexandria"
     assert [(other.answer, other.citations[0].source) for other in answer.alternatives] == [("Rosetta", "b.txt")]
     assert answer.alternatives[0].confidence < answer.confidence
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """The sources whose texts are taken apart to be compared with others, each as often as that is done."""
+    sources = []
+    monkeypatch.setattr("rag.candidates.runs", lambda one: sources.append(one.source) or near.runs(one))
+    return sources
+
+
+def test_a_document_is_taken_apart_once_however_many_it_is_compared_with_and_for_how_many_answers(store, add, compared):
+    for name in "abcd":
+        between = " ".join(f"the {name} word {number} stands between" for number in range(20))
+        add(f"{name}.txt", f"{NILE}\n\n{between}.\n\nThe long river ends near Rosetta.")
+    answer = answerer_over(store, threshold=0.2).ask("Where does the long river Nile end?", top_k=100)
+    places = [(said.answer, len(said.citations)) for said in (answer, *answer.alternatives)]
+    assert {("Alexandria", 4), ("Rosetta", 4)} <= set(places)
+    assert sorted(compared) == ["a.txt", "b.txt", "c.txt", "d.txt"]
+
+
+def test_an_answer_of_one_document_is_compared_with_nothing(store, add, compared):
+    add("nile.txt", NILE)
+    assert answerer_over(store).ask("Where does the long river Nile end?").answer == "Alexandria"
+    assert compared == []
+
+
+def test_the_whole_time_counts_what_it_takes_to_put_the_answer_together(store, add, monkeypatch):
+    seconds = []  # the clock stands still, but for one second each time that a confidence is asked for
+
+    class Slow(Calibration):
+        def probability(self, score):
+            seconds.append(1)
+            return super().probability(score)
+
+    monkeypatch.setattr("rag.answer.time", SimpleNamespace(perf_counter=lambda: float(len(seconds))))
+    add("nile.txt", NILE)
+    answerer = answerer_over(store)
+    answerer.calibration = Slow()
+    timings = answerer.ask("Where does the long river Nile end?").timings_ms
+    assert (timings.embed, timings.search, timings.read) == (0, 0, 0)
+    assert timings.total == 1000 * len(seconds) > 0
 
 
 def test_only_as_many_passages_are_read_and_returned_as_asked_for(store, add):

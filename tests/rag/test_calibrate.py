@@ -50,6 +50,25 @@ def test_a_gold_set_without_unanswerable_questions_withholds_nothing_that_is_rig
     assert best_threshold([Sample(3.0, True, 1.0), Sample(2.0, False, 0.0), Sample(1.0, True, 0.6)]) == 1.0
 
 
+SPREAD = [Sample(number / 7, number % 5 > 1, 1.0 if number % 5 > 1 else None) for number in range(60)]
+
+
+def test_a_point_of_the_curve_counts_the_answers_that_are_given_at_its_confidence_as_it_is_reported():
+    fitted = fit(SPREAD, MADE_WITH, "gold")
+    reported = [round(fitted.probability(sample.score), 4) for sample in SPREAD]
+    assert len(fitted.curve) > 50
+    for point in fitted.curve:
+        assert sum(confidence >= point.confidence for confidence in reported) == point.answers
+
+
+@pytest.mark.parametrize("begin", range(0, 30, 5))
+def test_the_threshold_is_the_confidence_of_the_last_answer_that_it_gives_as_it_is_reported(begin):
+    kept = SPREAD[begin:]
+    fitted = fit(kept, MADE_WITH, "gold")
+    last = best_threshold(sorted(kept, key=lambda sample: -sample.score))
+    assert fitted.threshold == round(fitted.probability(last), 4)
+
+
 @pytest.mark.parametrize("right", [True, False])
 def test_a_gold_set_with_one_outcome_alone_is_refused(right):
     with pytest.raises(UsageError, match="all right or all wrong"):
@@ -72,6 +91,11 @@ def test_risk_is_the_share_wrong_among_the_answers_given_and_ties_count_together
 def test_a_risk_is_kept_by_the_lowest_confidence_that_kept_it():
     calibration = Calibration(curve=(CurvePoint(0.9, 60, 0.0), CurvePoint(0.7, 100, 0.04), CurvePoint(0.5, 200, 0.2)))
     assert calibration.at_risk(0.05) == 0.7
+
+
+def test_a_curve_of_more_decimals_than_are_reported_withholds_no_answer_of_its_own():
+    calibration = Calibration(curve=(CurvePoint(0.73456, 60, 0.0), CurvePoint(0.73454, 100, 0.1)))
+    assert (calibration.at_risk(0.05), calibration.at_risk(0.1)) == (0.7346, 0.7345)
 
 
 def test_a_risk_that_too_few_questions_could_show_is_refused():
