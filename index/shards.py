@@ -69,7 +69,7 @@ def shard_count(folder: Path) -> int | None:
     """Return how many shards the store in `folder` has; None where it is none in shards. StoreError if damaged."""
     try:
         count = json.loads((folder / IN_SHARDS).read_text("utf-8"))["shards"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder / IN_SHARDS}: cannot be read ({error}); put it back from a backup") from error

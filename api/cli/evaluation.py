@@ -3,7 +3,6 @@
 import hashlib
 import json as json_format
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.console import note, progress
-from api.cli.options import ClusterOption, EmbedderOption, ReaderOption, StoreOption, TopKOption, settings_of
+from api.cli.options import (
+    ClusterOption,
+    EmbedderOption,
+    ReaderOption,
+    StoreOption,
+    TopKOption,
+    expect_writable,
+    settings_of,
+)
 from api.words import count
 from index.errors import UsageError
 
@@ -78,7 +85,8 @@ def evaluate(
         raise UsageError(
             "--max-drop and --allow-different compare with an earlier run; name its report with --baseline"
         )
-    _expect_writable(json, html)
+    expect_writable(json, html)
+    _expect_apart(gold, json, html)
     # What a cluster holds is known once it has been asked.
     earlier = _baseline(baseline, gold, settings.store, allow_different or cluster is not None) if baseline else None
     report = _report(gold, settings, top_k, cluster)
@@ -118,14 +126,12 @@ def _gates(given: list[str] | None) -> dict[str, float]:
     return gates
 
 
-def _expect_writable(*paths: Path | None) -> None:
-    """Raise UsageError, before any question is asked, where a file cannot be written."""
-    for path in paths:
-        if path and not path.absolute().parent.is_dir():
-            raise UsageError(f"{path}: there is no folder {path.parent}; make it, or name a file in another")
-        if path and (path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK)):
-            why = "a folder" if path.is_dir() else "not to be written"
-            raise UsageError(f"{path}: is {why}; name a file that can be written")
+def _expect_apart(*paths: Path | None) -> None:
+    """Raise UsageError, before any question is asked, where one file would be written over another."""
+    places = [path.resolve() for path in paths if path]
+    for number, path in enumerate(places):
+        if path in places[:number]:
+            raise UsageError(f"{path}: named twice, and would be written over; name another file")
 
 
 def _baseline(path: Path, gold: Path, store: Path, allow_different: bool) -> "Baseline":

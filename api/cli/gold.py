@@ -8,7 +8,7 @@ import typer
 
 from api.cli.console import note, print_json
 from api.cli.options import StoreOption, settings_of
-from api.cli.replies import read_replies
+from api.cli.replies import read_replies, told_of
 from api.words import count
 from index.errors import UsageError
 
@@ -80,7 +80,7 @@ def new(
 
     replies = read_replies(answers)
     there = load_lines(out) if out and out.exists() else []
-    with Store.open(settings_of(store).store) as opened, opened.snapshot() as snapshot:
+    with Store.open(settings_of(store).store) as opened, opened.snapshot() as snapshot, told_of(answers):
         made = new_gold(replies, StoredDocuments(snapshot), there)
     _put(made.questions, out)
     for sentence in made.skipped:
@@ -95,7 +95,7 @@ def _put(questions: "Sequence[GoldQuestion]", out: Path | None) -> None:
     from rag.gold import line_of
 
     lines = "".join(f"{line_of(question)}\n" for question in questions)
-    if out is None:
+    if out is None or not lines:
         typer.echo(lines, nl=False)
         return
     try:

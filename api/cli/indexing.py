@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.console import note, print_json, progress
-from api.cli.options import ClusterOption, EmbedderOption, JsonOption, StoreOption, settings_of
+from api.cli.options import (
+    ClusterOption,
+    EmbedderOption,
+    JsonOption,
+    StoreOption,
+    expect_writable,
+    settings_of,
+)
 from api.words import count
 from index.errors import UsageError
 
@@ -66,6 +73,7 @@ def index(
         raise UsageError("nothing to index: name files or folders, for example `pincite index articles`")
     request = IndexRequest(tuple(paths or ()), tuple(exclude or ()), prune, rebuild, dry_run, audit=report is not None)
     settings = settings_of(store, embedder)
+    _expect_report(report, request)
     found = _run(request, settings) if cluster is None else _run_on(cluster, shards, pinned, request, settings)
     if report:
         write_report(report, found, request, settings)
@@ -75,6 +83,17 @@ def index(
         print_report(found, dry_run)
     if strict and found.rejected:
         raise typer.Exit(1)
+
+
+def _expect_report(report: Path | None, request: "IndexRequest") -> None:
+    """Raise UsageError, before anything is indexed, where the report cannot be written or would replace a document."""
+    from index.files import find_files
+
+    expect_writable(report)
+    if report and report.exists():
+        place = report.resolve()
+        if any(one.path.resolve() == place for one in find_files(request.paths, request.exclude).files):
+            raise UsageError(f"{report}: is a file to be indexed; name another for the report")
 
 
 def _run(request: "IndexRequest", settings: "Settings") -> "IngestReport":

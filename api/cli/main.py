@@ -1,5 +1,6 @@
 """`pincite`: the commands put together, and what their errors become."""
 
+import errno
 import gc
 import os
 import signal
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.cli import answering, evaluation, gold, indexing, keys, mcp, models, serving, upkeep, watching
+from api.cli.options import taking_common
 from index.errors import PinciteError, StoreError
 
 USAGE, STORE, INTERRUPTED = 2, 4, 130
@@ -43,6 +45,9 @@ def common(
 
 for module in (indexing, watching, answering, evaluation, gold, upkeep, models, keys, serving, mcp):
     module.register(app)
+for one in (app, *(group.typer_instance for group in app.registered_groups)):
+    for registered in one.registered_commands if one else ():
+        registered.callback = registered.callback and taking_common(registered.callback)
 
 
 def main() -> None:
@@ -54,7 +59,7 @@ def main() -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # Typer does not export it; its message is the help
             typer.echo(error.format_message(), err=True)
             sys.exit(USAGE)
-        _fail(f"{error.format_message()}; see `pincite --help`", USAGE)
+        _fail(f"{error.format_message().rstrip('.')}; see `pincite --help`", USAGE)
     except StoreError as error:
         _fail(error, STORE)
     except PinciteError as error:
@@ -62,7 +67,8 @@ def main() -> None:
     except BrokenPipeError:  # `pincite ... | head`: nobody is left to write to, at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        _fail(f"{error.filename or 'pincite'}: {error.strerror or error}; make it readable and writable", USAGE)
+        what_next = "free space on it" if error.errno == errno.ENOSPC else "make it readable and writable"
+        _fail(f"{error.filename or 'the output'}: {error.strerror or error}; {what_next}", USAGE)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:  # Typer catches Ctrl-C itself

@@ -9,7 +9,7 @@ import typer
 
 from api.cli.console import note, print_json, progress
 from api.cli.options import JsonOption, StoreOption, settings_of
-from api.cli.replies import read_replies
+from api.cli.replies import read_replies, told_of
 from api.words import count
 from index.errors import StoreError
 
@@ -40,7 +40,9 @@ def verify(
     from rag.verify import claims_from
     from rag.verify import verify as verify_claims
 
-    claims = claims_from(read_replies(answers))
+    saved = read_replies(answers)
+    with told_of(answers):
+        claims = claims_from(saved)
     with Store.open(settings_of(store).store) as opened, opened.snapshot() as snapshot:
         verdicts = verify_claims(claims, StoredDocuments(snapshot))
     if json:

@@ -9,6 +9,9 @@ from importlib.metadata import version
 import pytest
 from command_line import failed
 
+from api.build import DEFAULT_READER
+from index.models import default_embedder_folder
+
 QUESTION = "In which city is the Regional Anti-Terrorist Structure?"
 
 
@@ -46,6 +49,11 @@ def test_no_answer_is_exit_code_3_with_the_nearest_passages(pincite, seed_store)
     assert code == 3
     assert out.startswith("Not in the documents")
     assert "nearest:" in out
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_a_source_filter_that_is_no_text_is_refused(pincite, seed_store, command):
+    assert failed(pincite(command, QUESTION, "--source", "\udcff*", "--store", seed_store), 2, "filter", "UTF-8")
 
 
 def test_a_source_filter_that_matches_nothing_gives_no_answer(pincite, seed_store):
@@ -185,6 +193,37 @@ def test_replies_of_a_batch_are_verified_whatever_line_breaks_their_texts_have(p
     (tmp_path / "saved.ndjson").write_text(f"{line}\n{line}\n")
     assert "\u2028" in line
     assert pincite("verify", "saved.ndjson")[0] == 0
+
+
+def test_replies_that_were_saved_one_after_another_are_verified_and_a_fault_names_the_file(
+    pincite, seed_store, tmp_path
+):
+    for question in (QUESTION, "Who wrote it?"):
+        with (tmp_path / "saved.json").open("a") as file:
+            file.write(pincite("ask", question, "--min-confidence", "0", "--json", "--store", seed_store)[1])
+    code, out, _ = pincite("verify", "saved.json", "--json", "--store", seed_store)
+    assert (code, {one["status"] for one in json.loads(out)["results"]}) == (0, {"ok"})
+    (tmp_path / "faulty.json").write_text('{"citations": [\n{"start": 1, "end": 2, "source": "a.txt"}]}')
+    assert failed(
+        pincite("verify", "faulty.json", "--store", seed_store), 2, "faulty.json: citations[0]: quote is missing"
+    )
+    (tmp_path / "cut.json").write_text('{"citations": []}\n\n{"citations":')
+    assert failed(pincite("verify", "cut.json", "--store", seed_store), 2, "cut.json:3: not JSON")
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["doctor"], ["keys", "list"], ["index", "articles"], ["models", "prepare"]]
+)
+def test_every_command_takes_the_common_options_and_shows_those_it_has_a_use_for(pincite, articles, command):
+    common = ("--store", "store", "--embedder", default_embedder_folder(), "--reader", DEFAULT_READER)
+    assert pincite("index", "articles", *common)[0] == pincite(*command, *common)[0] == 0
+    shown = pincite(*command[: 2 if command[0] in ("keys", "models") else 1], "--help")[1]
+    assert ("--store" in shown, "--reader" in shown) == (command[0] != "models", command[0] == "models")
+
+
+def test_a_file_in_the_place_of_a_store_is_no_store(pincite, tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert failed(pincite("ask", "Who?", "--store", "file"), 4, "no store at file")
 
 
 @pytest.mark.parametrize(("content", "words"), [("", "empty"), ("[" * 100_000, "not JSON"), ("{", "not JSON")])

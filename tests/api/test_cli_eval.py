@@ -128,6 +128,9 @@ def test_a_baseline_that_is_none_is_found_before_the_store_is_opened(pincite, tm
         (("--max", "=1"), "METRIC=NUMBER"),
         (("--html", "nowhere/report.html"), "there is no folder nowhere"),
         (("--json", "."), ".: is a folder"),
+        (("--json", "gold.jsonl"), "named twice"),
+        (("--html", "./gold.jsonl"), "named twice"),
+        (("--json", "same", "--html", "same"), "named twice"),
     ],
 )
 def test_a_call_that_cannot_be_meant_is_refused_before_the_store_is_opened(pincite, tmp_path, options, part):

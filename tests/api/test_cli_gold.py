@@ -152,3 +152,9 @@ def test_each_has_a_help_text_and_an_example(command):
     assert definition.help
     assert f"pincite gold {command}" in definition.epilog
     assert all(param.help for param in definition.params)
+
+
+def test_where_nothing_is_added_no_file_is_made(pincite, store, tmp_path):
+    (tmp_path / "failed.json").write_text('{"id": "1", "error": {"status": 503}}')
+    code, _, err = pincite("gold", "new", "failed.json", "--out", "new.jsonl", "--store", "store")
+    assert (code, "0 questions added" in err, (tmp_path / "new.jsonl").exists()) == (1, True, False)

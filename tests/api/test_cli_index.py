@@ -105,6 +105,14 @@ def test_two_files_that_give_one_source_are_refused(pincite, articles, tmp_path)
     assert failed(pincite("index", "other"), 2, "bread.md", "articles")
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_indexed(pincite, articles):
+    before = (articles / "nile.txt").read_bytes()
+    assert failed(pincite("index", "articles", "--report", "nowhere/report.html"), 2, "there is no folder nowhere")
+    assert failed(pincite("index", "articles", "--report", "articles/nile.txt"), 2, "is a file to be indexed")
+    assert failed(pincite("list"), 4, "no store")
+    assert (articles / "nile.txt").read_bytes() == before
+
+
 def test_what_is_removed_is_never_cited_again(pincite, articles):
     pincite("index", "articles")
     assert pincite("remove", "nile.txt")[0] == 0
