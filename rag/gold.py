@@ -4,8 +4,8 @@ JSON Lines: one object a line, keys `id`, `question` and any of `answers`, `sour
 absent), `tags`. Blank lines are skipped. Where `sources` is absent, it is the sources of the evidence.
 SQuAD v1.1 and v2.0 JSON: an article becomes the source `<title>.txt`. Its offsets count within a paragraph, not a file,
 so there is no evidence.
-CSV with a header (file ending in .csv): `question`, and any of `id` (else q1, q2, ...), `answers`, `source` and `tags`
-(several parted by `|`), `answerable` (true or false; true if empty).
+CSV with a header (file ending in .csv): `question`, and any of `id` (else q1, q2, ...), `answers`, `source` (or
+`sources`) and `tags` (several parted by `|`), `answerable` (true or false; true if empty).
 """
 
 import csv
@@ -173,7 +173,7 @@ def _squad_entry(item: object, sources: list[str], place: str) -> dict[str, obje
 def _csv_entries(content: str, name: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
-        header = next(reader, [])
+        header = ["source" if column == "sources" else column for column in next(reader, [])]  # the key of JSON, too
         if unknown := set(header) - _COLUMNS:
             raise UsageError(f"{name}:1: unknown columns {sorted(unknown)}; known: {sorted(_COLUMNS)}")
         if "question" not in header or len(set(header)) != len(header):

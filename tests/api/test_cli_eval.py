@@ -72,6 +72,11 @@ def test_a_second_run_has_no_difference_and_keeps_its_gates(pincite, first, tmp_
     assert json.loads((tmp_path / "now.json").read_text())["comparison"]["same"] is True
 
 
+def test_confidence_that_was_fitted_with_another_top_k_is_said_to_be_rough(pincite, first):
+    assert "calibrated for --top-k 10" in pincite("eval", "gold.jsonl", "--top-k", "3")[2]
+    assert "calibrated" not in pincite("eval", "gold.jsonl")[2]
+
+
 def test_a_drop_below_the_baseline_exits_with_1_and_is_listed_in_every_form(pincite, first, tmp_path):
     better = {**first, "metrics": {**first["metrics"], "unheard_of": first["metrics"]["f1"]}}
     better["questions"] = [

@@ -166,8 +166,9 @@ def test_a_fault_in_squad_is_named_by_its_place():
         parse_gold('{"data": 3}', "dev.json")
 
 
-def test_csv_is_read_with_several_values_parted_by_bars(tmp_path):
-    content = 'question,answers,source,answerable\r\n"Which, then?",Nile | the Nile,a.txt,\r\n\r\nWho?,,,false\r\n'
+@pytest.mark.parametrize("column", ["source", "sources"])
+def test_csv_is_read_with_several_values_parted_by_bars(tmp_path, column):
+    content = f'question,answers,{column},answerable\r\n"Which, then?",Nile | the Nile,a.txt,\r\n\r\nWho?,,,false\r\n'
     gold = load_gold(gold_file(tmp_path, content, "gold.csv"))
     assert [(g.id, g.question, g.answers, g.sources, g.answerable) for g in gold] == [
         ("q1", "Which, then?", ("Nile", "the Nile"), ("a.txt",), True),
@@ -181,6 +182,7 @@ def test_csv_is_read_with_several_values_parted_by_bars(tmp_path):
         ("question,quelle\nx,y\n", r"gold.csv:1: unknown columns \['quelle'\]"),
         ("answers\nx\n", "gold.csv:1: needs a header"),
         ("question,question\nx,y\n", "gold.csv:1: needs a header"),
+        ("question,source,sources\nx,y,z\n", "gold.csv:1: needs a header"),
         ("", "gold.csv:1: needs a header"),
         ("question,answers\nx\n", "gold.csv:2: 1 fields where the header names 2"),
         ("question,answers\nx,y,z\n", "gold.csv:2: 3 fields where the header names 2"),
