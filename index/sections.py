@@ -85,7 +85,7 @@ def _cuts(document: Document) -> list[_Cut]:
 def _structure(document: Document) -> Iterator[_Cut]:
     if document.encoding is None:  # what looks like Markdown in it is text
         for heading in document.headings:
-            title = plain_line(" ".join(document.text[heading.start : heading.end].split()))
+            title = " ".join(document.text[heading.start : heading.end].split())
             yield _Cut(heading.start, heading.end, heading.level, title)
     else:
         yield from _written_structure(document)
