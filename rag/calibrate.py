@@ -127,7 +127,7 @@ def _up(share: float) -> str:
 def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> Calibration:
     """Fit by logistic regression, and choose the threshold (see `best_threshold`).
 
-    Raises UsageError unless both right and wrong answers are there.
+    Raises UsageError unless both right and wrong answers are there, and the higher score is the likelier right.
     """
     if len({sample.right for sample in samples}) < 2:
         raise UsageError(
@@ -139,11 +139,16 @@ def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> 
     right = [sample.right for sample in ordered]
     model = LogisticRegression(C=np.inf).fit(np.array([[sample.score] for sample in ordered]), right)
     platt = Calibration(slope=float(model.coef_[0, 0]), intercept=float(model.intercept_[0]))
+    if platt.slope <= 0:
+        raise UsageError(
+            f"{fitted_on}: of its {len(samples)} answers those with the higher score are no oftener right; "
+            "calibrate with more questions"
+        )
     confidences = [platt.confidence(sample.score) for sample in ordered]
     return Calibration(
         slope=platt.slope,
         intercept=platt.intercept,
-        threshold=platt.confidence(best_threshold(ordered)),
+        threshold=best_threshold(ordered, confidences),
         fingerprint=fingerprint,
         fitted_on=fitted_on,
         questions=len(samples),
@@ -151,18 +156,19 @@ def fit(samples: Sequence[Sample], fingerprint: Fingerprint, fitted_on: str) -> 
     )
 
 
-def best_threshold(samples: Sequence[Sample]) -> float:
-    """Return the score from which answering makes overall F1 (SQuAD v2.0) greatest at the assumed mix of questions.
+def best_threshold(samples: Sequence[Sample], confidences: Sequence[float]) -> float:
+    """Return the confidence from which answering makes overall F1 (SQuAD v2.0) greatest at the assumed mix.
 
     Answering a question that has an answer gains its F1; answering one that has none loses the 1 that withholding
-    scores. Both kinds are weighted to their assumed shares, whatever their shares in the samples, which descend in
-    score and are not empty.
+    scores. Both kinds are weighted to their assumed shares, whatever their shares in the samples. `confidences` are
+    those of the samples and descend; there is one at least, and those of one confidence are answered together.
     """
     without = sum(sample.f1 is None for sample in samples)
     loss = UNANSWERABLE / without if without else 0.0
     gain = (1 - UNANSWERABLE) / (len(samples) - without) if without < len(samples) else 0.0
     worth = np.cumsum([-loss if sample.f1 is None else gain * sample.f1 for sample in samples])
-    return samples[int(np.argmax(worth))].score
+    last = np.append(np.diff(confidences) < 0, True)  # of one confidence: the threshold parts no others
+    return confidences[int(np.argmax(np.where(last, worth, -np.inf)))]
 
 
 def risk_curve(confidences: Sequence[float], right: Sequence[bool]) -> tuple[CurvePoint, ...]:

@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import StoreError, UsageError
@@ -27,6 +27,11 @@ def samples(*groups):
     return [Sample(score, right, 1.0 if right else None) for score, right, count in groups for _ in range(count)]
 
 
+def threshold_of(given):
+    """The best threshold where the score itself is the confidence."""
+    return best_threshold(given, [sample.score for sample in given])
+
+
 def test_the_fit_gives_each_score_the_share_of_right_answers_it_had():
     # Two scores and two parameters: the maximum likelihood is exact at both.
     fitted = fit(samples((1.0, True, 3), (1.0, False, 1), (-1.0, True, 1), (-1.0, False, 4)), MADE_WITH, "gold")
@@ -38,16 +43,43 @@ def test_the_threshold_is_where_answering_stops_to_pay():
     # 8 answerable, 6 not; a right answer gains 0.75 / 8, one too many loses 0.25 / 6. From the top:
     # 3 gains; then 2 gains and 1 loss; then 3 gains and 4 losses, 3 * 0.75 / 8 > 4 * 0.25 / 6; then a loss.
     kept = [(3.0, True, 3), (2.0, True, 2), (2.0, False, 1), (1.0, True, 3), (1.0, False, 4)]
-    assert best_threshold(samples(*kept, (0.0, False, 1))) == 1.0
+    assert threshold_of(samples(*kept, (0.0, False, 1))) == 1.0
 
 
 def test_where_the_last_right_answers_cost_more_than_they_gain_they_are_withheld():
     # One right answer of ten gains 0.75 / 10; the nine of ten unanswerable ones before it lose 9 * 0.25 / 10.
-    assert best_threshold(samples((5.0, True, 9), (4.0, False, 9), (3.0, True, 1), (2.0, False, 1))) == 5.0
+    assert threshold_of(samples((5.0, True, 9), (4.0, False, 9), (3.0, True, 1), (2.0, False, 1))) == 5.0
 
 
 def test_a_gold_set_without_unanswerable_questions_withholds_nothing_that_is_right():
-    assert best_threshold([Sample(3.0, True, 1.0), Sample(2.0, False, 0.0), Sample(1.0, True, 0.6)]) == 1.0
+    assert threshold_of([Sample(3.0, True, 1.0), Sample(2.0, False, 0.0), Sample(1.0, True, 0.6)]) == 1.0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.9, 0.7, 0.4, 0.1]), st.sampled_from([None, 0.0, 0.4, 0.6, 1.0])),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_the_threshold_is_the_best_of_all_that_could_be_set_whatever_ties(drawn):
+    given = [Sample(score, f1 is not None and f1 >= 0.5, f1) for score, f1 in sorted(drawn, key=lambda one: -one[0])]
+    answerable, unanswerable = sum(one.f1 is not None for one in given), sum(one.f1 is None for one in given)
+
+    def worth(threshold):
+        answered = [one for one in given if one.score >= threshold]
+        gained = sum(one.f1 for one in answered if one.f1 is not None) * 0.75 / max(1, answerable)
+        return gained - sum(one.f1 is None for one in answered) * 0.25 / max(1, unanswerable)
+
+    # To withhold everything is not among them: of what is asked something is to be answered.
+    assert worth(threshold_of(given)) == pytest.approx(max(worth(one.score) for one in given))
+
+
+def test_scores_that_do_not_tell_right_from_wrong_are_not_calibrated():
+    upside_down = [*samples(*((float(number), number < 6, 1) for number in range(12)))]
+    with pytest.raises(UsageError, match=r"12 answers .* no oftener right; calibrate with more questions"):
+        fit(upside_down, MADE_WITH, "gold")
 
 
 SPREAD = [Sample(number / 7, number % 5 > 1, 1.0 if number % 5 > 1 else None) for number in range(60)]
@@ -65,7 +97,7 @@ def test_a_point_of_the_curve_counts_the_answers_that_are_given_at_its_confidenc
 def test_the_threshold_is_the_confidence_of_the_last_answer_that_it_gives_as_it_is_reported(begin):
     kept = SPREAD[begin:]
     fitted = fit(kept, MADE_WITH, "gold")
-    last = best_threshold(sorted(kept, key=lambda sample: -sample.score))
+    last = threshold_of(sorted(kept, key=lambda sample: -sample.score))
     assert fitted.threshold == round(fitted.probability(last), 4)
 
 
