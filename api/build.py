@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from api.settings import Settings, load_settings
@@ -15,7 +15,7 @@ from index.runtime import AUTO, INT8, has_int8
 from index.shards import ShardedStore, shard_count
 from index.store import Store
 from index.types import Encoder
-from rag.answer import Answerer
+from rag.answer import TOP_K, Answerer
 from rag.calibrate import Calibration, Fingerprint
 from rag.read import Reader
 
@@ -92,14 +92,20 @@ def manifest_for(encoder: Encoder, mark_boilerplate: bool = True) -> Manifest:
 def load_calibration(settings: Settings, fingerprint: Fingerprint) -> Calibration:
     """Return the calibration that was fitted with these parts: the store's own, else one beside the default reader.
 
-    That has one for each kind of precision. Where none fits, the store's is better than none; the answers say that it
-    does not fit.
+    That has one for each kind of precision. Where none fits, one that does but for `top_k`, or the store's, is better
+    than none; the answers say that it does not fit.
     """
     paths = (settings.store / CALIBRATION, *sorted(DEFAULT_READER.glob(SHIPPED)))
     calibrations = [Calibration.load(path) for path in paths if path.is_file()]
     fitting = [one for one in calibrations if one.fingerprint == fingerprint]
+    alike = [one for one in calibrations if _same_parts(one, fingerprint)]
     same_reader = [one for one in calibrations if one.fingerprint and one.fingerprint.reader == fingerprint.reader]
-    return next(iter([*fitting, *same_reader]), Calibration())
+    return next(iter([*fitting, *alike, *same_reader]), Calibration())
+
+
+def _same_parts(calibration: Calibration, fingerprint: Fingerprint) -> bool:
+    fitted = calibration.fingerprint
+    return fitted is not None and replace(fitted, top_k=fingerprint.top_k) == fingerprint
 
 
 def open_corpus(folder: Path, manifest: Manifest | None = None) -> Store | ShardedStore:
@@ -113,10 +119,12 @@ def open_answerer(
     settings: Settings | None = None,
     notify: Notify = log.info,
     calibrated: bool = True,
+    top_k: int = TOP_K,
 ) -> Answerer:
     """Open a store and the models, ready to answer: `open_answerer("my-store").ask("Who ...?")`.
 
-    Where it is not to be `calibrated`, for a search or to calibrate it anew, no calibration is looked at.
+    Where it is not to be `calibrated`, for a search or to calibrate it anew, no calibration is looked at; else one is
+    that was fitted for `top_k`, if there is one.
     Raises StoreError (absent, damaged, made with another embedder), ModelError, UsageError.
     """
     settings = settings or load_settings()
@@ -136,7 +144,7 @@ def open_answerer(
     answerer = Answerer(opened, encoder, reader, Calibration())
     if not calibrated:
         return answerer
-    answerer.calibration = load_calibration(settings, answerer.fingerprint())
-    if answerer.calibration.fingerprint != answerer.fingerprint():
+    answerer.calibration = load_calibration(settings, answerer.fingerprint(top_k))
+    if not _same_parts(answerer.calibration, answerer.fingerprint()):
         log.warning("confidence is not calibrated for these models; run `pincite calibrate GOLD`")
     return answerer

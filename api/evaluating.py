@@ -27,7 +27,7 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Return the evaluation report (see `rag.evaluate`). UsageError for a malformed gold set, before anything else."""
     gold = load_gold(gold_file)
-    answerer = open_answerer(settings=settings, notify=notify)
+    answerer = open_answerer(settings=settings, notify=notify, top_k=top_k)
     fitted = answerer.calibration.fingerprint
     if fitted and fitted.top_k != top_k:
         notify(f"confidence is calibrated for --top-k {fitted.top_k}: take what is withheld, and ece, as rough alone")

@@ -55,7 +55,7 @@ def ask(
     if citation_form != "pincite" and not json and question != STDIN:
         raise UsageError("--citation-form changes JSON alone; add --json")
     request = Request(question, top_k, _confidence(min_confidence), Filters(source=source))
-    answerer = open_answerer(settings=settings_of(store, embedder, reader), notify=note)
+    answerer = open_answerer(settings=settings_of(store, embedder, reader), notify=note, top_k=top_k)
     answerer.threshold(request.min_confidence)
     if question == STDIN:
         _ask_lines(answerer, request, citation_form)
@@ -73,11 +73,10 @@ def _ask_lines(answerer: "Answerer", like: "Request", form: CitationForm) -> Non
 
 def _ask_one(answerer: "Answerer", request: "Request", form: CitationForm | None) -> None:
     """Print the answer; with `form`, as JSON."""
-    from rag.answer import TOP_K
-
     reply = answerer.ask(request.question, request.top_k, request.min_confidence, request.filters)
-    if not reply.calibrated and request.top_k != TOP_K:
-        note(f"confidence is calibrated for --top-k {TOP_K}; take it as a rough order only")
+    fitted = answerer.calibration.fingerprint
+    if fitted and fitted.top_k != request.top_k:
+        note(f"confidence is calibrated for --top-k {fitted.top_k}; take it as a rough order only")
     if form:
         from api.citation_forms import with_form
         from api.schemas import AskReply

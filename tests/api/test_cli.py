@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 from command_line import failed
 
-from api.build import DEFAULT_READER
+from api.build import DEFAULT_READER, open_answerer
 from index.models import default_embedder_folder
 
 QUESTION = "In which city is the Regional Anti-Terrorist Structure?"
@@ -161,6 +161,19 @@ def test_a_calibration_is_written_into_the_store_and_used(pincite, articles, tmp
     assert (code, "fitted on 2 questions" in out) == (0, True)
     assert (tmp_path / ".pincite" / "calibration.json").is_file()
     assert json.loads(pincite("ask", "Where does the Nile end?", "--json")[1])["calibrated"] is True
+
+
+def test_a_calibration_for_another_top_k_is_used_where_that_is_named(pincite, articles, tmp_path):
+    pincite("index", "articles")
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(line) + "\n" for line in GOLD))
+    assert pincite("calibrate", "gold.jsonl", "--top-k", "20")[0] == 0
+    replies = {}
+    for top_k in ("20", "10", "5"):
+        _, out, err = pincite("ask", "Where does the Nile end?", "--json", "--top-k", top_k)
+        replies[top_k] = json.loads(out)["calibrated"], "rough order" in err
+    assert replies == {"20": (True, False), "10": (True, False), "5": (False, True)}
+    own, shipped = (open_answerer(".pincite", top_k=top_k).calibration.fitted_on for top_k in (20, 10))
+    assert (own, shipped != own) == ("gold.jsonl", True)
 
 
 def test_a_damaged_calibration_is_named_and_made_again(pincite, articles, tmp_path):
