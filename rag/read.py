@@ -123,7 +123,8 @@ def best_span(
     Start and end are chosen together (an argmax of each alone may put the end before the start). The span is
     widened to whole words. Returns None if no piece that has a place in the document lies in this window.
     """
-    piece_of = _piece_of_token(window, pieces)
+    spans = _spans(window, "".join(piece.text for piece in pieces))
+    piece_of = _piece_of_token(spans, pieces)
     legal = (piece_of[:, None] >= 0) & (_ahead(piece_of, -1) == piece_of[:, None])
     if not legal.any():
         return None
@@ -132,8 +133,7 @@ def best_span(
     last = first + extra
     number = int(piece_of[first])
     begin, text = sum(len(piece.text) for piece in pieces[:number]), pieces[number].text
-    start, end = window.offsets[first][0] - begin, window.offsets[last][1] - begin
-    start, end = widen(text, start, end, 0, len(text))
+    start, end = widen(text, int(spans[first, 0]) - begin, int(spans[last, 1]) - begin, 0, len(text))
     return Span(number, start, end, text[start:end], float(scores[first, extra]) - float(starts[0] + ends[0]))
 
 
@@ -143,13 +143,28 @@ def _ahead(values: NDArray[Any], beyond: float) -> NDArray[Any]:
     return np.lib.stride_tricks.sliding_window_view(padded, MAX_ANSWER_TOKENS)
 
 
-def _piece_of_token(window: Encoding, pieces: Sequence[Piece]) -> NDArray[np.int64]:
-    """Return for each token the number of the piece it lies in whole; -1 for the question and for words of ours."""
+def _spans(window: Encoding, text: str) -> NDArray[np.int64]:
+    """Return where each token lies in the text, shape (tokens, 2), without the space that some tokenizers count in.
+
+    Tokens of the question, and special ones, lie nowhere: (0, 0).
+    """
+    spans = np.zeros((len(window.ids), 2), np.int64)
+    for row, (sequence, (start, end)) in enumerate(zip(window.sequence_ids, window.offsets, strict=True)):
+        if sequence != 1:
+            continue
+        while start < end and text[start].isspace():
+            start += 1
+        while start < end and text[end - 1].isspace():
+            end -= 1
+        spans[row] = start, end
+    return spans
+
+
+def _piece_of_token(tokens: NDArray[np.int64], pieces: Sequence[Piece]) -> NDArray[np.int64]:
+    """Return for each token's span the number of the piece it lies in whole; -1 for none and for words of ours."""
     bounds = np.cumsum([0, *(len(piece.text) for piece in pieces)])
-    tokens = np.array(window.offsets, dtype=np.int64).reshape(-1, 2)
-    of_text = np.array([sequence == 1 for sequence in window.sequence_ids])
     number = np.searchsorted(bounds, tokens[:, 0], side="right") - 1
     number = np.clip(number, 0, len(pieces) - 1)
     citable = np.array([piece.start is not None for piece in pieces])[number]
     inside = (tokens[:, 1] <= bounds[number + 1]) & (tokens[:, 1] > tokens[:, 0])
-    return np.where(of_text & citable & inside, number, -1)
+    return np.where(citable & inside, number, -1)

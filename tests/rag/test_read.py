@@ -2,11 +2,13 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from api.build import DEFAULT_READER, build_reader
 from api.settings import Settings
-from rag.read import MAX_ANSWER_TOKENS, Piece
+from rag.read import MAX_ANSWER_TOKENS, Piece, best_span
 
 NILE = "The Nile flows north through eleven countries before it reaches the Mediterranean Sea near Alexandria."
 CASES = [
@@ -92,6 +94,24 @@ def test_an_answer_lies_inside_one_piece(reader):
     (span,) = reader.read([("Where does the Nile end?", pieces)])
     assert span.quote in pieces[span.piece].text
     assert pieces[span.piece].text[span.start : span.end] == span.quote
+
+
+@pytest.mark.parametrize(("asked", "quote"), [("John Smith", "John Smith"), ("Paris", "Paris"), ("The", "The")])
+def test_a_tokenizer_that_counts_the_space_before_a_word_loses_no_word_and_adds_no_space(asked, quote):
+    texts = ("By ", "John Smith", "\n", "The capital of France is Paris.")
+    pieces = [Piece(text, None if number % 2 == 0 and number < 3 else 0) for number, text in enumerate(texts)]
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    window = tokenizer.encode("Who?", whole_text := "".join(texts))
+    at = whole_text.index(asked)
+    held = [
+        n for n, (a, b) in enumerate(window.offsets) if window.sequence_ids[n] == 1 and a < at + len(asked) and b > at
+    ]
+    assert any(whole_text[a].isspace() for a, b in window.offsets if b > a)
+    starts, ends = np.zeros(len(window.ids), np.float32), np.zeros(len(window.ids), np.float32)
+    starts[held[0]] = ends[held[-1]] = 9
+    span = best_span(window, starts, ends, pieces)
+    assert (span.quote, pieces[span.piece].text[span.start : span.end], span.margin) == (quote, quote, 18)
 
 
 def test_a_byline_before_the_passage_is_answered_at_its_own_place(reader):
