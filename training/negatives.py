@@ -61,7 +61,7 @@ def mine_hard_negatives(
                 texts: dict[str, str] = {}  # copies count once, as the first
                 for found, _ in retrieve(snapshot, example.question, vector, DEPTH, Filters()):
                     texts.setdefault(found.passage.text, titles[found.source])
-                answers = accepted[normalise(example.question)]
+                answers = [answer.text for answer in accepted[normalise(example.question)]]
                 wrong = (pair for pair in texts.items() if not holds_answer(answers, pair[0], in_words(pair[0])))
                 yield [
                     Example(f"{example.id} negative {rank}", example.source, title, text, example.question, ())

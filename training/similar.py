@@ -1,7 +1,7 @@
 """Hard negatives: for a question, the paragraphs that share most of its rare words and lack its answer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -42,7 +42,7 @@ def hard_negatives(examples: Sequence[Example], count: int, accepted: Accepted) 
         for example, row in zip(block, scores, strict=True):
             best = np.argsort(-row, kind="stable")[: 4 * count + 4]
             other = [i for i in best if row[i] > 0 and contexts[i] != example.context]
-            answers = accepted[normalise(example.question)]
+            answers = [answer.text for answer in accepted[normalise(example.question)]]
             taken = [contexts[i] for i in other if not holds_answer(answers, contexts[i], plain[i])]
             found.append(taken[:count])
     return found
@@ -53,6 +53,6 @@ def in_words(text: str) -> str:
     return f" {normalise(text)} "
 
 
-def holds_answer(answers: Sequence[Answer], text: str, words: str) -> bool:
+def holds_answer(answers: Iterable[str], text: str, words: str) -> bool:
     """Tell whether a text holds one of the answers, as it stands or in whole words; `words` is the text `in_words`."""
-    return any(in_words(answer.text) in words or answer.text in text for answer in answers)
+    return any(in_words(answer) in words or answer in text for answer in answers)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from training.mix import Reading, Unit
+from training.similar import holds_answer, in_words
 
 _BLOCK = 2_000  # units tokenised at a time: bounds the memory
 _POOL = 40  # batches whose units are sorted by length together: little padding, yet mixed
@@ -107,7 +108,7 @@ def _lacks(encoding: Encoding, reading: Reading) -> bool:
         return False
     begin, end = encoding.offsets[low][0], encoding.offsets[high][1]
     shown = reading.text[begin:end]
-    return not _overlap((begin, end), reading.place) and not any(answer in shown for answer in reading.accepted)
+    return not _overlap((begin, end), reading.place) and not holds_answer(reading.accepted, shown, in_words(shown))
 
 
 def _window(encoding: Encoding, span: tuple[int, int] | None) -> Window:
