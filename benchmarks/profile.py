@@ -105,8 +105,7 @@ ASKING = (
     Point("reader: choose spans", "rag.read", "best_span"),
     Point("reader: choose spans", "rag.read", "Reader.read"),
     Point("answer: group", "rag.answer", "group"),
-    Point("answer: sentence and citations", "rag.answer", "statement"),
-    Point("answer: alternatives and their citations", "rag.answer", "alternatives"),
+    Point("answer and alternatives: sentence, citations", "rag.answer", "statements"),
     Point("answer: passages of the reply", "rag.answer", "found_passages"),
     Point("answer: all else", "rag.answer", "Answerer.ask"),
 )

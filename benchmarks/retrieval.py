@@ -122,7 +122,7 @@ class _Rows:
     def _row(self, side: str, settings: Row, rankings: Sequence[Sequence[StoredPassage]]) -> Row:
         questions = self.collection.questions
         judged = {gold.id: judge(gold, ranked) for gold, ranked in zip(questions, rankings, strict=True)}
-        names = next(iter(judged.values()), {})
+        names = dict.fromkeys(name for scores in judged.values() for name in scores)
         metrics = {name: estimate([scores[name] for scores in judged.values() if name in scores]) for name in names}
         about = {"folder": self.collection.name, "passages": len(self.known), "cut": asdict(self.trial.cut)}
         return {**about, "side": side, "settings": settings, "metrics": metrics, "questions": judged}
