@@ -1,12 +1,13 @@
 """Word documents (.docx) -> text and headings, with the standard library alone.
 
 Read are body, tables, text boxes, notes, and (marked) page headers and footers; insertions, but not what is deleted or
-hidden. A part is unfolded up to a bound, whatever the archive says of its size. Entities from outside are never loaded.
+hidden, nor comments. A part is unfolded up to a bound, whatever the archive says of its size. Entities from outside are
+never loaded.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
 
@@ -18,6 +19,7 @@ from index.plain import one_line, printable
 from index.types import Document, Field, Metadata
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_CONTAINERS = frozenset(["tc", "txbxContent", "footnote", "endnote"])  # in them paragraphs are joined, not out of them
 _SKIPPED = frozenset(["del", "moveFrom", "Fallback", "pPrChange", "rPrChange", "sectPrChange", "tblPrChange"])
 _CODE = re.compile(r"(?!d[89a-f]..)[0-9a-f]{1,4}", re.IGNORECASE)  # no half of a surrogate pair
 _LEVEL = re.compile(r"[1-9]")
@@ -29,12 +31,12 @@ _TITLE = 0  # the level of the style "Title"; headings are 1 to 6
 def load_docx(source: str, data: bytes) -> Document:
     """Return the document that a Word file holds; its byte offsets are not known.
 
-    Raises Rejected for a file that is encrypted, damaged, unfolds to too much, or holds no text.
+    Raises Rejected for a file that is encrypted, damaged, unfolds to too much, holds no text, or has other files in it.
     """
     parts = Parts(source, data)
     main = parts.target("", "officeDocument") or "word/document.xml"
     levels = _levels(parts, parts.target(main, "styles"))
-    blocks = list(_Reading(levels).blocks(parts.events(main)))
+    blocks = list(_Reading(parts, levels).blocks(main))
     titled = next((at for at, block in enumerate(blocks) if block.level == _TITLE), None)
     blocks = [*blocks, *_notes(parts, main, levels), *_headers(parts, main, levels)]
     if not blocks:
@@ -117,34 +119,50 @@ class _Paragraph:
     parts: list[str] = field(default_factory=list)
     level: int | None = None
     listed: bool = False
+    joined: bool = False  # to the next: a tracked change deletes its mark
 
 
 @dataclass(slots=True)
 class _Reading:
     """Reads one part. Paragraphs and rows nest (text boxes, tables in cells), so both are stacks."""
 
+    package: Parts
     levels: dict[str, int]
+    above: list[str] = field(default_factory=list)  # the names of the elements that are open
+    waiting: _Paragraph | None = None  # for the next one in its container, to which it is joined
     paragraphs: list[_Paragraph] = field(default_factory=list)
     rows: list[list[list[str]]] = field(default_factory=list)
     runs: list[bool] = field(default_factory=list)  # for each run that is open, whether it is hidden
     row_before: bool = False
     list_before: bool = False
 
-    def blocks(self, events: Iterable[tuple[str, ElementTree.Element]]) -> Iterator[_Styled]:
-        """Yield the blocks of a part in order."""
+    def blocks(self, part: str) -> Iterator[_Styled]:
+        """Yield the blocks of a part in order; Rejected if it takes in a file of another kind."""
         skipped = 0
-        for event, element in events:
+        for event, element in self.package.events(part):
             name = local_name(element)
+            if event == "end":
+                self.above.pop()
             if name in _SKIPPED:
+                self._delete_mark(name, skipped)
                 skipped += 1 if event == "start" else -1
             elif not skipped and event == "start":
+                yield from self._release() if name == "tbl" else ()
                 self._start(name)
             elif not skipped:
                 yield from self._end(name, element)
+            if event == "start":
+                self.above.append(name)
+        yield from self._release()
 
     def _start(self, name: str) -> None:
+        if name == "altChunk":
+            raise Rejected(
+                f"{self.package.source}: another file is put in whole (altChunk); open it in Word, and save it again"
+            )
         if name == "p":
-            self.paragraphs.append(_Paragraph())
+            self.paragraphs.append(_Paragraph(self.waiting.parts if self.waiting else []))
+            self.waiting = None
         elif name == "tr":
             self.rows.append([])
         elif name == "tc" and self.rows:
@@ -161,8 +179,20 @@ class _Reading:
             yield from self._row(self.rows.pop())
         elif name == "r" and self.runs:
             self.runs.pop()
+        elif name in _CONTAINERS:
+            yield from self._release()
         elif self.paragraphs:
             self._inside(self.paragraphs[-1], name, element)
+
+    def _delete_mark(self, name: str, skipped: int) -> None:
+        if name in ("del", "moveFrom") and not skipped and self.above[-2:] == ["pPr", "rPr"] and self.paragraphs:
+            self.paragraphs[-1].joined = True
+
+    def _release(self) -> Iterator[_Styled]:
+        """Yield the paragraph that waits: none follows that it could be joined to."""
+        if self.waiting:
+            alone, self.waiting = replace(self.waiting, joined=False), None
+            yield from self._paragraph(alone)
 
     def _inside(self, paragraph: _Paragraph, name: str, element: ElementTree.Element) -> None:
         if name == "pStyle":
@@ -171,12 +201,15 @@ class _Reading:
             paragraph.level = min(6, int(value_of(element)) + 1)
         elif name == "numPr":
             paragraph.listed = True
-        elif name == "vanish" and self.runs:
+        elif name == "vanish" and self.runs and self.above[-2:] == ["r", "rPr"]:
             self.runs[-1] = value_of(element) not in _OFF
         elif self.runs and not any(self.runs):
             paragraph.parts.append(_written(name, element))
 
     def _paragraph(self, paragraph: _Paragraph) -> Iterator[_Styled]:
+        if paragraph.joined:
+            self.waiting = paragraph
+            return
         text = printable("".join(paragraph.parts)).strip()
         if not text:
             return
@@ -211,7 +244,7 @@ def _notes(parts: Parts, main: str, levels: dict[str, int]) -> Iterator[_Styled]
     for kind in ("footnotes", "endnotes"):
         for name in parts.targets(main, kind):
             if parts.has(name):
-                yield from _Reading(levels).blocks(parts.events(name))
+                yield from _Reading(parts, levels).blocks(name)
 
 
 def _headers(parts: Parts, main: str, levels: dict[str, int]) -> list[_Styled]:
@@ -219,7 +252,7 @@ def _headers(parts: Parts, main: str, levels: dict[str, int]) -> list[_Styled]:
     found: dict[str, _Styled] = {}
     for name in [*parts.targets(main, "header"), *parts.targets(main, "footer")]:
         if parts.has(name):
-            for styled in _Reading(levels).blocks(parts.events(name)):
+            for styled in _Reading(parts, levels).blocks(name):
                 found.setdefault(styled.text, replace(styled, level=None, label="page header"))
     return list(found.values())
 
@@ -229,7 +262,7 @@ def _metadata(parts: Parts, layout: Layout, title: tuple[int, int] | None) -> Me
 
     Its dates are left out: a file is made at another time than what it holds was published.
     """
-    written = find_metadata(layout.text, layout.marks)
+    written = find_metadata(layout.text, layout.marks, headings=layout.headings)
     said = {local_name(element): one_line([printable(element.text or "")]) for element in _properties(parts)}
     if title:
         written = replace(written, title=Field(layout.text[slice(*title)], *title))

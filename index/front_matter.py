@@ -12,9 +12,12 @@ _BLOCK = re.compile(
     r"---[ \t]*(?:\r\n|\r|\n)(?P<body>.{0,20000}?)(?<=[\r\n])(?:---|\.\.\.)[ \t]*(?=[\r\n]|\Z)", re.DOTALL
 )
 _ENTRY = re.compile(
-    r"(?m:(?<![^\r\n]))(?P<key>[A-Za-z][\w-]*)[ \t]*:[ \t]*(?:(?:\r\n|\r|\n)[ \t]*-[ \t]+)?(?P<value>[^\r\n]*)"
+    r"(?m:(?<![^\r\n]))(?P<key>[A-Za-z][\w-]*)[ \t]*:[ \t]*"
+    # The first item of a list below: a scalar, or the name that begins a mapping; of others nothing is taken.
+    r"(?:(?:\r\n|\r|\n)[ \t]*-[ \t]+(?:name[ \t]*:[ \t]+|(?![ \t]*[\w-]+[ \t]*:\s)))?(?P<value>[^\r\n]*)"
 )
 _QUOTED = re.compile(r"""'(?P<single>(?:[^']|'')+)'(?!')|"(?P<double>(?:[^"\\]|\\.)+)\"""")
+_FIRST = re.compile(rf"\[\s*(?P<item>{_QUOTED.pattern}|[^,\]]*)")  # of a list in one line
 _NAMES = {
     "title": "title",
     "author": "author",
@@ -64,7 +67,7 @@ def front_matter_fields(text: str, block: tuple[int, int]) -> Metadata:
 
 
 def _value(text: str, start: int, end: int) -> Field | None:
-    """Return the scalar at `start:end` without comment, quotes or list brackets; None for none and for blocks.
+    """Return the scalar at `start:end` without comment and quotes, of a list the first; None for none and for blocks.
 
     Its span is what stands between the quotes, as it is written; its value is what that says.
     """
@@ -75,10 +78,10 @@ def _value(text: str, start: int, end: int) -> Field | None:
         start, raw = start + 1, quoted["single"] or quoted["double"]
     else:
         raw = re.split(r"\s#", raw, maxsplit=1)[0].rstrip()
-        if raw.startswith("[") and raw.endswith("]"):
-            start, raw = start + 1, raw[1:-1]
+        if raw.endswith("]") and (first := _FIRST.match(raw)):
+            return _value(text, start + first.start("item"), start + first.end("item"))
     inner = raw.strip() if quoted else raw.strip().strip("\"'")
-    if not inner or inner[0] in "|>{&*" or inner in ("null", "~"):
+    if not inner or inner[0] in "|>{&*" or inner in ("null", "~", "["):
         return None
     start += raw.index(inner)
     value = _said(inner, double=bool(quoted["double"])) if quoted else inner

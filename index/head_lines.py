@@ -12,9 +12,14 @@ NAME = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:\s+{_PART}){{0,11}}\s+{_WOR
 _NAMES = rf"(?:{_WORD}|al-{_WORD}|d['’]{_WORD})(?:(?:,?\s+{_PART}){{0,30}},?\s+{_WORD})?"
 # In other languages the word may begin a title or a name ("Di Maio"): two words must follow it, and see `foreign`.
 _FOREIGN = r"(?P<foreign>(?:Von|Par|Por|Di|Door|De|Av|Af)(?=\s+\S+\s+\S)|(?:Auteure?|Autor(?:in|e|a)?|Автор)\s*:)"
-_LEAD = (
-    rf"(?:[*_]{{0,3}}(?:By|Written by|Story by|Words by|Text by|Authors?\s*:|{_FOREIGN})[*_]{{0,3}}:?[*_]{{0,3}}\s+)"
+# "By" before one of these begins a phrase ("By Order of the Council"), not a byline.
+_PHRASE = (
+    "order|way|means|law|virtue|reason|authority|command|decree|resolution|consent|request|invitation|appointment|royal|"
+    "agreement|contract|default|design|definition|contrast|comparison|nature|accident|mistake|proxy|popular|example|"
+    "numbers|land|sea|air|rail|road|hand|mail|email|telephone"
 )
+_SIGNED = rf"By(?![*_:]*\s+(?:{_PHRASE})\b)|Written by|Story by|Words by|Text by|Authors?\s*:|{_FOREIGN}"
+_LEAD = rf"(?:[*_]{{0,3}}(?:{_SIGNED})[*_]{{0,3}}:?[*_]{{0,3}}\s+)"
 BYLINE = re.compile(
     rf"[*_]{{0,3}}(?i:{_LEAD})(?:{LINK.format('link')}|(?P<name>{_NAMES}))(?P<rest>\s*[*_]{{0,3}}(?:\s*[|·•–—,/-].*)?)"
 )
@@ -50,6 +55,10 @@ ADDRESS = re.compile(
     re.IGNORECASE,
 )
 ENDS_PROSE = re.compile(r"(?<!\.\.)(?<!\b\w\.\w)\.[\"”]?$|[;,:。_–—-]$")  # but "..." and "U.S." may end a title
+SALUTATION = re.compile(
+    r"(?:Dear|Sehr geehrte[rs]?|Ch(?:er|ère)s?|Estimad[oa]s?|Gentile) .{1,60}[,:!]|To whom it may concern.?",
+    re.IGNORECASE,
+)
 AFFILIATION = re.compile(r"Universit|Institut|Department|College|Cent(?:er|re)\b|School|Academy|@", re.IGNORECASE)
 
 
@@ -61,7 +70,8 @@ def _words(text: str) -> frozenset[str]:
 NO_PERSON = _words(
     "introduction summary abstract overview background chapter part section contents preface foreword notes findings "
     "history news times daily post review journal press agency street ingredients instructions method results "
-    "discussion conclusion references appendix report update opinion editorial world business sports the a an"
+    "discussion conclusion references appendix report update opinion editorial world business sports the a an "
+    "new with by q&a town city terms provisions conditions agreement contract"
 )
 # Cities that stand alone in a news agency's dateline (after the Associated Press Stylebook): places, not publishers.
 CITIES = _words(

@@ -25,11 +25,12 @@ from index.head_lines import (
     NO_PERSON,
     PERSON,
     PROFILE,
+    SALUTATION,
     SOURCE,
 )
 from index.marks import plain_line, share_prefix
 from index.offsets import line_spans
-from index.types import Field, Mark, Metadata
+from index.types import Field, Heading, Mark, Metadata
 
 _HEAD = 15  # lines with text at the top that are read
 _TAIL = 10  # and at the bottom
@@ -50,12 +51,15 @@ class _Line:
         return Field(value or self.raw[first:last], self.start + first, self.start + last)
 
 
-def find_metadata(text: str, marks: Sequence[Mark], front_matter: bool = False) -> Metadata:
+def find_metadata(
+    text: str, marks: Sequence[Mark], front_matter: bool = False, headings: Sequence[Heading] = ()
+) -> Metadata:
     """Return what `text` states of itself; a fact that it does not state is None.
 
     Of title, author, publisher, language and url the value is the span's text (in front matter: without its escapes);
     `published` is the ISO form of it.
     `front_matter`: whether a YAML block at the very top, which then goes before all else, may be there.
+    `headings`: those that the file's structure gives; a name alone that is one of them names no author.
     """
     block = front_matter_span(text) if front_matter else None
     stated = front_matter_fields(text, block) if block else Metadata()
@@ -65,8 +69,8 @@ def find_metadata(text: str, marks: Sequence[Mark], front_matter: bool = False) 
     title, at = _title(head)
     found = Metadata(
         title=title,
-        author=_author(head, at) or _profile(lines),
-        publisher=_source(head + tail) or _publisher(head),
+        author=_author(head, at, {heading.start for heading in headings}) or _profile(lines),
+        publisher=_source(head + tail) or _publisher(head, at),
         published=_published(head),
         url=_first(ADDRESS, head + tail),
     )
@@ -144,7 +148,7 @@ def _without_markup(line: _Line, first: int, last: int) -> Field:
             return line.field(first, last)
 
 
-def _author(head: list[_Line], title_at: int) -> Field | None:
+def _author(head: list[_Line], title_at: int, headings: set[int]) -> Field | None:
     for at, line in enumerate(head):
         found = BYLINE.fullmatch(line.raw)
         if found and found["foreign"] and not 0 <= title_at < at:
@@ -153,10 +157,10 @@ def _author(head: list[_Line], title_at: int) -> Field | None:
             group = "link" if found["link"] else "name"
             return line.field(*found.span(group))
     at = title_at + 1
-    if title_at < 0 or at >= len(head) or not _is_person(head[at].raw):
+    if title_at < 0 or at >= len(head) or head[at].start in headings or not _is_person(head[at].raw):
         return None
-    following = head[at + 1] if at + 1 < len(head) else None
-    supported = following and (_date_in(following) or AFFILIATION.search(following.raw) or _is_prose(following.raw))
+    below = head[at + 1 : at + 3]
+    supported = below and (_is_prose(below[0].raw) or _gives_origin(below))
     return head[at].field(0, len(head[at].raw)) if supported else None
 
 
@@ -174,6 +178,15 @@ def _is_prose(raw: str) -> bool:
     return len(raw) >= 80 and bool(re.search(r"[.!?]['\"”’)]?(\s|$)", raw))
 
 
+def _gives_origin(below: list[_Line]) -> bool:
+    """Tell whether the first line is a date or an affiliation, not a sentence that mentions a school."""
+    if _date_in(below[0]):
+        return True
+    raw = below[0].raw
+    wrapped = any(not line.after_blank and re.match(r"[^\W\d_A-Z]\S*\s", line.raw) for line in below[1:])
+    return bool(AFFILIATION.search(raw)) and len(raw) <= 100 and not ENDS_PROSE.search(raw) and not wrapped
+
+
 def _profile(lines: list[_Line]) -> Field | None:
     for line, following in itertools.pairwise(lines):
         if PROFILE.fullmatch(plain_line(line.raw)) and _is_person(following.raw):
@@ -188,14 +201,17 @@ def _source(lines: list[_Line]) -> Field | None:
     return None
 
 
-def _publisher(head: list[_Line]) -> Field | None:
-    for line in head:
+def _publisher(head: list[_Line], title_at: int) -> Field | None:
+    letter = any(SALUTATION.fullmatch(line.raw) for line in head)
+    for at, line in enumerate(head):
+        untitled = at == 0 and title_at < 0
         if journal := JOURNAL.fullmatch(line.raw):
             return line.field(*journal.span("name"))
         if byline := BYLINE.fullmatch(line.raw):
             if found := _byline_publisher(line, byline.start("rest")):
                 return found
-        elif found := _dateline_publisher(line):
+        # "Birmingham, 3 May 2019" at the top of a letter says where it was written.
+        elif not (letter or untitled) and (found := _dateline_publisher(line)):
             return found
     return None
 

@@ -112,6 +112,64 @@ def test_text_boxes_notes_headers_and_footers_are_read_and_those_of_the_pages_ma
     assert (mark.label, document.text[mark.start : mark.end]) == ("page header", "The Post")
 
 
+BODY_OF_BOX = paragraph("Box one", more="<w:rPr><w:vanish/></w:rPr>") + paragraph("Box two")
+
+
+def test_a_hidden_paragraph_mark_in_a_text_box_hides_no_text():
+    box = f"<w:r><w:txbxContent>{BODY_OF_BOX}</w:txbxContent><w:t>after</w:t></w:r>"
+    assert load(f"<w:p>{box}</w:p>").text == "Box one\n\nBox two\n\nafter"
+    hidden = f"<w:r><w:rPr><w:vanish/></w:rPr><w:txbxContent>{BODY_OF_BOX}</w:txbxContent></w:r>"
+    assert load(f"<w:p>{hidden}{run('shown')}</w:p>").text == "shown"
+
+
+DELETED = "<w:rPr><w:del/></w:rPr>"
+
+
+@pytest.mark.parametrize("mark", [DELETED, "<w:rPr><w:ins/><w:moveFrom/></w:rPr>"])
+def test_a_paragraph_whose_mark_is_deleted_is_joined_to_the_next(mark):
+    body = (
+        paragraph("It was paid by ", "berschrift1", mark) + "<w:bookmarkStart/>" + paragraph("Karl Moll, ", more=mark)
+    )
+    document = load(body + paragraph("for the bank.") + paragraph(PROSE))
+    assert document.text == f"It was paid by Karl Moll, for the bank.\n\n{PROSE}"
+    assert levels(document) == []
+
+
+def test_a_paragraph_whose_mark_is_deleted_stays_where_none_follows_it():
+    last = paragraph("last", more=DELETED)
+    cells = f"<w:tbl><w:tr><w:tc>{last}</w:tc><w:tc>{paragraph('cell')}</w:tc></w:tr></w:tbl>"
+    box = f"<w:p>{run('Outer')}<w:r><w:txbxContent>{last}</w:txbxContent></w:r></w:p>"
+    notes = (
+        f"<w:footnotes {W}><w:footnote>{last}</w:footnote><w:footnote>{paragraph('note')}</w:footnote></w:footnotes>"
+    )
+    document = load(last + cells + box + paragraph("Text") + last, parts=[("footnotes", notes)])
+    assert document.text == "last\n\nlast\tcell\n\nlast\n\nOuter\n\nText\n\nlast\n\nlast\n\nnote"
+
+
+def test_a_mark_deleted_in_the_fallback_of_a_text_box_joins_nothing():
+    fallback = (
+        f"<mc:Fallback xmlns:mc='m'><w:txbxContent>{paragraph('box', more=DELETED)}</w:txbxContent></mc:Fallback>"
+    )
+    assert load(f"<w:p>{run('one')}<w:r>{fallback}</w:r></w:p>" + paragraph("two")).text == "one\n\ntwo"
+
+
+@pytest.mark.parametrize("part", ["document", "footnotes"])
+def test_a_file_that_takes_in_another_is_rejected_rather_than_read_without_it(part):
+    chunk = '<w:altChunk r:id="r9" xmlns:r="r"/>'
+    note = f"<w:footnotes {W}><w:footnote>{chunk}</w:footnote></w:footnotes>"
+    with pytest.raises(
+        Rejected, match=r"a\.docx: another file is put in whole .altChunk.; open it in Word, and save it"
+    ):
+        load(paragraph(PROSE) + chunk) if part == "document" else load(paragraph(PROSE), parts=[(part, note)])
+
+
+def test_a_name_that_is_a_heading_is_no_author():
+    body = paragraph("Lease of the Old Mill", "berschrift1") + paragraph("Jane Mill", "berschrift2")
+    assert load(body + paragraph("3 May 2019") + paragraph(PROSE)).metadata.author is None
+    body = body.replace('<w:pStyle w:val="berschrift2"/>', "")
+    assert load(body + paragraph("3 May 2019") + paragraph(PROSE)).metadata.author.value == "Jane Mill"
+
+
 def test_title_and_author_come_with_their_places_and_else_from_the_properties():
     body = paragraph("A bridge", "Titel") + paragraph("By Jane Doe") + paragraph(PROSE)
     metadata = load(body, title="draft 3", creator="john roe").metadata

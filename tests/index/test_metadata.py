@@ -126,6 +126,16 @@ def test_a_text_that_states_nothing_of_itself_has_no_metadata(text):
             },
         ),
         (f"A title\n\nJane Doe\n\n{PROSE}", {"title": "A title", "author": "Jane Doe"}),
+        (
+            "A title\n\nJane Doe\n3 May 2019\n\nText.",
+            {"title": "A title", "author": "Jane Doe", "published": "2019-05-03"},
+        ),
+        ("# A title\n\n## Jane Doe\n\n3 May 2019\n\nText.", {"title": "A title", "published": "2019-05-03"}),
+        (f"A title\n\nJane Doe\nJilin University\n\n{PROSE}", {"title": "A title", "author": "Jane Doe"}),
+        (
+            f"A title\n\nJane Doe\nHarvard College\njane@example.org\n\n{PROSE}",
+            {"title": "A title", "author": "Jane Doe"},
+        ),
         (f"A title\n\nExecutive Summary\n\n{PROSE}", {"title": "A title"}),
         (
             "A title\n\nReuters, Nov. 8, 2011\n\nText.",
@@ -148,6 +158,43 @@ def test_a_text_that_states_nothing_of_itself_has_no_metadata(text):
 )
 def test_the_head_of_an_article_is_understood(head, expected):
     assert facts(head) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["General Provisions", "Rent Payment Terms", "New South Wales", "Town Hall", "Q&A With Mayor"]
+)
+@pytest.mark.parametrize(
+    "below",
+    [
+        PROSE,
+        "The School shall let the mill to the tenant for five years.",
+        "The School shall let the mill to the\ntenant, who lives in it, for a term of five years",
+    ],
+)
+def test_a_subheading_or_place_above_prose_is_no_author(name, below):
+    assert facts(f"A title\n\n{name}\n\n{below}\n\nText.") == {"title": "A title"}
+
+
+@pytest.mark.parametrize("name", ["New South Wales", "Town Hall", "Q&A With Mayor", "Payment Terms"])
+def test_a_place_or_subheading_above_a_date_is_no_author(name):
+    assert "author" not in facts(f"A title\n\n{name}\n\n3 May 2019\n\n{PROSE}")
+
+
+@pytest.mark.parametrize("phrase", ["Order of the Council", "Way of Introduction", "Law", "MEANS OF PAYMENT"])
+def test_by_before_words_that_are_no_name_is_no_byline(phrase):
+    assert facts(f"A title\n\nBy {phrase}\n\n{PROSE}") == {"title": "A title"}
+    assert facts(f"A title\n\nBy Lawrence {phrase}\n\n{PROSE}")["author"] == f"Lawrence {phrase}"
+
+
+@pytest.mark.parametrize("above", ["", "The Mill Trust\n\n"])
+def test_the_place_that_a_letter_is_dated_at_is_not_its_publisher(above):
+    found = facts(f"{above}Birmingham, 3 May 2019\n\nDear Sir,\n\n{PROSE}")
+    assert found == {**({"title": above.strip()} if above else {}), "published": "2019-05-03"}
+
+
+def test_a_first_line_of_place_and_date_names_no_publisher_where_there_is_no_title():
+    assert facts(f"Birmingham, 3 May 2019\n\n{PROSE}") == {"published": "2019-05-03"}
+    assert facts(f"The Post, 3 May 2019\n\nA title\n\n{PROSE}")["publisher"] == "The Post"
 
 
 @pytest.mark.parametrize(
@@ -233,6 +280,32 @@ def test_a_quoted_value_says_what_yaml_reads_and_its_span_is_what_is_written(wri
     document = load_bytes("a.md", f"---\nauthor: {before}{inner}{after}\nlang: en\n---\n\nText.\n".encode())
     author = document.metadata.author
     assert (author.value, document.text[author.start : author.end]) == (value, inner)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "author:\n  - name: {Jane Doe}\n    affiliation: ACME",
+        "author:\r\n- name: '{Jane Doe}'\r\n- name: John Smith",
+        'authors: ["{Jane Doe}", "John Smith"]',
+        "authors: [ '{Doe, Jane}' , John Smith ]  # both",
+        "authors: [{Jane Doe}, John Smith]",
+        "author: [{Jane Doe}]",
+    ],
+)
+def test_of_a_list_of_authors_the_first_is_taken_with_its_own_span(written):
+    before, inner, after = re.split("[{}]", written)
+    document = load_bytes("a.md", f"---\nlang: en\n{before}{inner}{after}\n---\n\nText.\n".encode())
+    author = document.metadata.author
+    assert (author.value, author.start) == (inner, len(f"---\nlang: en\n{before}"))
+    assert document.text[author.start : author.end] == inner
+
+
+@pytest.mark.parametrize(
+    "written", ["author: []", "author: [\n  Jane, John]", "author:\n  -  id: jd\n     name: Jane Doe"]
+)
+def test_a_list_whose_first_item_is_no_plain_name_states_no_author(written):
+    assert facts(f"---\nlang: en\n{written}\n---\n\nText.\n", "a.md") == {"language": "en"}
 
 
 def test_a_date_behind_an_escape_has_its_own_span():
