@@ -7,7 +7,9 @@ the store bounds that by writing the folder anew (`rebuild`) whenever it rewrite
 import hashlib
 import json
 import math
+import re
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +21,18 @@ from tantivy import Document, Filter, Index, Occur, Query, SchemaBuilder, TextAn
 from index.errors import StoreError
 from index.rankings import WordCounts
 
-ANALYZER = "pincite_english_1"  # the number changes with the filters below; an index of another is rebuilt
+ANALYZER = "pincite_english_2"  # the number changes with the terms made below; an index of another is rebuilt
 LONGEST_TERM = 40  # bytes; what is longer is noise (hashes, base64), by Tantivy's own default
 HEAP = 64_000_000  # bytes a writer collects before it writes a segment
 SLACK = 32  # passages fetched beyond those wanted, for equals are common and a second search costs as much as the first
 DECIMALS = 4  # Tantivy adds the terms' float32 scores in no fixed order; beyond this equal texts may differ
+
+# What is not seen, or only above a letter, and yet would cut its word in two: soft hyphens, joiners, spaces without a
+# width (which do part words where the script has no other spaces: Thai, Lao, Burmese, Khmer), and those accents that
+# NFC has no letter for.
+_WITHIN_WORDS = re.compile(
+    r"[\u00ad\u0300-\u036f\u200c\u200d\u2060\ufeff]|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
 
 
 def _made(*without: Any) -> Any:  # noqa: ANN401 (tantivy has no types here)
@@ -43,7 +52,13 @@ def terms(question: str) -> dict[str, int]:
     They are folded to lower-case ASCII and stemmed. English stop words are left out, unless there is nothing else;
     they stay in the passages, so the choice binds no index.
     """
-    return dict(Counter(_without_stop_words.analyze(question) or _analyzer.analyze(question)))
+    plain = _plain(question)
+    return dict(Counter(_without_stop_words.analyze(plain) or _analyzer.analyze(plain)))
+
+
+def _plain(text: str) -> str:
+    """Return the text with its words whole, however its accents are written. Offsets differ: for terms alone."""
+    return _WITHIN_WORDS.sub("", unicodedata.normalize("NFC", text))
 
 
 class LexicalView:
@@ -165,7 +180,10 @@ class LexicalIndex:
         shutil.rmtree(self._path.with_suffix(".partial"), ignore_errors=True)
 
     def fingerprint(self) -> str:
-        """Return one sha256 over the files that the last commit names; "" where they are not all there."""
+        """Return one sha256 over the files that the last commit names; "" where they are not all there.
+
+        The analyzer is in it: so an index of another is taken for a damaged one, and made anew by whoever would use it.
+        """
         try:
             meta = (self._path / "meta.json").read_bytes()
             segments = {
@@ -175,7 +193,7 @@ class LexicalIndex:
             digests = {file: self._digest(file) for file in files}
         except (OSError, ValueError, KeyError, TypeError):
             return ""
-        whole = hashlib.sha256(meta)
+        whole = hashlib.sha256(ANALYZER.encode() + b"\0" + meta)
         for file, digest in digests.items():
             whole.update(file.name.encode() + b"\0" + digest)
         return whole.hexdigest()
@@ -218,7 +236,7 @@ def _commit(index: Any, marker: str, removed: Iterable[int], added: Iterable[tup
     for passage_id in removed:
         writer.delete_documents_by_term("passage_id", int(passage_id))
     for passage_id, document_id, text in added:
-        writer.add_document(Document(passage_id=passage_id, document_id=document_id, body=text))
+        writer.add_document(Document(passage_id=passage_id, document_id=document_id, body=_plain(text)))
     # The marker is a document of its own in the same commit: so an index always knows which generation it holds.
     writer.delete_documents_by_term("marker", "any")
     writer.add_document(Document(marker=["any", f"{ANALYZER}:{marker}"]))

@@ -3,18 +3,21 @@
 import re
 from collections.abc import Iterator
 
-# Either a run of sentence-ending marks with its closing quotes and the whitespace after it, or a line break with it.
-# Runs are entered at their first character only (the look-behinds), which keeps the scan linear.
+# Either a run of sentence-ending marks with its closing quotes, its footnote and the whitespace after it, or a line
+# break with it. Runs are entered at their first character only (the look-behinds), which keeps the scan linear.
 _CANDIDATE = re.compile(
     r"""(?P<full>[。！？｡]++["'”’»」』】〉》)\]]*+\s*+)
-      | (?<![.!?…؟।])(?P<marks>[.!?…؟।]++)(?P<close>["'”’»›)\]}*_」』]*+)(?P<space>\s++)
+      | (?<![.!?…؟।])(?P<marks>[.!?…؟।]++)(?P<close>["'”’»›)\]}*_」』]*+)
+        (?P<note>(?:\[[^\[\]\r\n]{1,20}\]|[¹²³⁰-⁹†‡]++)*+)(?P<number>\(\d{1,3}\)|\d{1,3})?+(?P<space>\s++)
       | (?P<line>[\r\n]\s*+)""",
     re.VERBOSE,
 )
-_NEXT_WORD = re.compile(r"[\"'“‘„«‹(\[{*_¿¡]{0,8}(?P<word>[\w'’-]{0,30})")
+# "No." before a number is a word of its own: "No" alone likes to begin sentences.
+_NEXT_WORD = re.compile(r"[\"'“‘„«‹(\[{*_¿¡]{0,8}(?P<word>[\w'’-]{0,30}(?:(?<=\bNo)\.(?=\s\d))?)")
 _LAST_WORD = re.compile(r"[\w.'’]{1,20}\Z")
 _BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*[\r\n]")  # CRLF is one line break, never two
-_ITEM_NUMBER = re.compile(r"(?<![^\r\n])[ \t]*\d{1,3}\Z")  # the "1" of "1. First"
+_ITEM_NUMBER = re.compile(r"(?<![^\r\n])[ \t]*+\d{1,3}(?:\.\d{1,3}){0,4}\Z")  # "1" of "1. First", "1.4" of "1.4. The"
+_NUMBER = re.compile(r"\d|[IVXL]{1,8}\b|[A-Z]{1,8}-?\d")  # 5, IV, A-123
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦>#|]|\d{1,3}[.)]|[a-zA-Z][.)])\s|\||```")
 
 
@@ -22,15 +25,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Words that stand before what they name; a full stop after them ends nothing.
+# Words that stand before what they name; a full stop after them ends nothing. "Det" does so with its capital only: in
+# Swedish the other is a word that ends sentences.
 _TITLES = _words(
-    "mr mrs ms mx dr drs prof st sr sra mme mlle gen col lt maj capt cpt cmdr adm sgt cpl rev fr hon gov sen rep pres "
-    "e.g i.e cf vs viz approx ca al ed eds"
+    "mr mrs ms mx messrs dr drs prof st sr sra mme mlle gen col lt maj capt cpt cmdr adm sgt cpl rev fr hon gov sen "
+    "rep pres amb atty supt insp Det e.g i.e cf v vs viz approx ca al ed eds"
 )
-# Words that stand before a number.
-_BEFORE_NUMBERS = _words(
-    "no nos nr fig figs eq eqs vol vols p pp ch sec art para par tab app op jan feb mar apr jun jul aug sep sept oct "
-    "nov dec"
+# Words that stand before a number, and those that do before digits alone.
+_BEFORE_NUMBERS = _words("no nos nr fig figs eq eqs vol vols p pp ch sec art para par pt tab app op")
+_BEFORE_DIGITS = _words("jan feb mar apr jun jul aug sep sept oct nov dec")
+# Words that do before digits or an initial, and anywhere else may end a sentence; of citations and addresses, mostly.
+_CITED = _words(
+    "b c d fl r Apt Bankr Bldg Cir Civ Cl Crim Ct Dist Div Ext Fed Fl Pub Reg Rm Rptr Stat Ste Supp Tel Ala Ariz Ark "
+    "Cal Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla Ore Pa Tenn Tex Va Vt "
+    "Wash Wis Wyo"
 )
 # Words that may end a sentence; they do where a word follows that likes to begin one.
 _EITHER_WAY = _words("inc ltd co corp bros jr sr etc dept univ assn mt ave blvd rd est ph.d phd a.m p.m")
@@ -109,23 +117,40 @@ def _marks_end(text: str, found: re.Match[str], lo: int, hi: int) -> bool:
     word = following["word"] if following else ""
     if word[:1].islower():
         return False
-    if found["marks"] != "." or found["close"].strip("*_"):
+    number = found["number"] or ""
+    if number.isdecimal() and not (word[:1].isupper() and _may_have_note(text, found)):
+        return False
+    if found["marks"] != "." or found["close"].strip("*_") or found["note"]:
         return True
     before = _LAST_WORD.search(text[max(lo, found.start() - 20) : found.start()])
     last = before.group() if before else ""
-    return not _stop_belongs_to_word(text, last, word, found.start(), lo)
+    if last[:1].isdigit() and _ITEM_NUMBER.search(text[max(lo, found.start() - 32) : found.start()]):
+        return False
+    return not _stop_belongs_to_word(last, number.strip("()"), word)
 
 
-def _stop_belongs_to_word(text: str, last: str, word: str, at: int, lo: int) -> bool:
-    lowered = last.lower()
-    if lowered in _TITLES:
+def _may_have_note(text: str, found: re.Match[str]) -> bool:
+    """Tell whether digits right behind the marks may be a footnote's: after a digit they are a decimal's."""
+    before = text[found.start() - 1]
+    return before.islower() or before in "\"'”’»›)]" or bool(found["close"])
+
+
+def _stop_belongs_to_word(last: str, number: str, word: str) -> bool:
+    """Tell whether the stop after `last` is an abbreviation's; `number` stands right behind it, then `word`."""
+    # A single letter keeps its case: "v." is versus, "V." an initial or the fifth.
+    key = last if len(last) == 1 else last.lower()
+    after = number or word
+    if last in _TITLES or key in _TITLES:
         return True
-    if lowered in _BEFORE_NUMBERS:
-        return word[:1].isdigit()
-    if last.isdecimal() and _ITEM_NUMBER.search(text[max(lo, at - 12) : at]):
+    if key in _BEFORE_NUMBERS:
+        # "I" is a number in "Art. I" only: behind "no." or "modern art." somebody begins to speak.
+        return bool(_NUMBER.match(after)) and (after != "I" or (last[0].isupper() and key != "no"))
+    if key in _BEFORE_DIGITS:
+        return after[:1].isdigit()
+    if last in _CITED and (after[:1].isdigit() or (len(after) == 1 and after.isupper() and after not in _STARTERS)):
         return True
     initial = len(last) == 1 and last.isupper()
     dotted = "." in last and all(len(part) <= 2 for part in last.split("."))
-    if initial or dotted or lowered in _EITHER_WAY:
+    if initial or dotted or key in _EITHER_WAY:
         return word not in _STARTERS
     return False

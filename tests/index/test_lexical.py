@@ -1,10 +1,13 @@
 import math
+import unicodedata
 
 import pytest
+from store_samples import MANIFEST, matching_texts, write
 
 from index.errors import StoreError
 from index.lexical import LexicalIndex, terms
 from index.rankings import WordCounts
+from index.store import Store
 
 
 @pytest.fixture
@@ -24,6 +27,28 @@ def found(view, question, k=10, allowed=None):
 def test_terms_are_folded_stemmed_and_counted():
     assert terms("The Rivers' RIVER, naïve élan!") == {"river": 2, "naiv": 1, "elan": 1}
     assert terms("") == terms(" ?!, \u3000") == {}
+
+
+def test_accents_make_the_same_terms_however_they_are_written():
+    text = "Herr Müller dança no Ångström, приве́т мой ёж"
+    assert terms(unicodedata.normalize("NFD", text)) == terms(unicodedata.normalize("NFC", text))
+    assert terms("Mu\u0308ller q\u0303x приве\u0301т") == {"muller": 1, "qx": 1, "привет": 1}
+
+
+@pytest.mark.parametrize("sign", ["\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"])
+def test_a_sign_that_is_not_seen_cuts_no_word(index, sign):
+    assert terms(f"flo{sign}od") == {"flood": 1}
+    view = opened(index, (1, "a", f"ni{sign}le flood"), (2, "b", "ni le"))
+    assert found(view, "nile") == found(view, f"n{sign}ile") == [1]
+
+
+def test_a_space_without_a_width_parts_words_where_the_script_has_no_other():
+    assert terms("ខេត\u200bកណ") == {"ខេត": 1, "កណ": 1}
+
+
+def test_a_passage_is_found_however_its_accents_are_written(index):
+    view = opened(index, (1, "a", "Mu\u0308ller wrote"), (2, "b", "M\u00fcller wrote"), (3, "c", "Mu ller wrote"))
+    assert sorted(found(view, "Mu\u0308ller")) == sorted(found(view, "M\u00fcller")) == [1, 2]
 
 
 def test_stop_words_are_asked_for_only_where_there_is_nothing_else(index):
@@ -117,6 +142,28 @@ def test_another_store_or_generation_is_never_taken_for_this_one(index):
     for marker in ("s:2", "t:1"):
         with pytest.raises(StoreError, match="another generation"):
             index.open(marker, sha256)
+
+
+def test_an_index_of_another_analyzer_is_refused(index, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr("index.lexical.ANALYZER", "pincite_english_1")
+        sha256 = index.rebuild("s:1", [(1, "a", "nile")])
+        assert index.open("s:1", sha256).ids() == [1]
+    with pytest.raises(StoreError, match="not the bytes that were written"):
+        index.open("s:1", sha256)
+
+
+@pytest.mark.parametrize("then", ["read", "write"])
+def test_a_store_whose_index_is_of_another_analyzer_makes_it_again_by_itself(tmp_path, monkeypatch, then):
+    with monkeypatch.context() as before, Store.open(tmp_path / "store", MANIFEST, create=True) as store:
+        before.setattr("index.lexical.ANALYZER", "pincite_english_1")
+        before.setattr("index.lexical._plain", str)
+        write(store, a=["nile", "ni\u00adle river"])
+        assert matching_texts(store, "nile") == ["nile"]
+    with Store.open(tmp_path / "store", MANIFEST) as store:
+        if then == "write":
+            write(store, b=["bread"])
+        assert sorted(matching_texts(store, "nile")) == ["nile", "ni\u00adle river"]
 
 
 def test_an_absent_index_is_refused(index):

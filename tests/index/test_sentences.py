@@ -9,7 +9,7 @@ def split(text):
     return [text[start:end].strip() for start, end in sentences(text, 0, len(text))]
 
 
-@given(st.text(st.sampled_from("aB .!?…。」\"')\n\r\t13MrU-*#éщ\u2028"), max_size=80), st.data())
+@given(st.text(st.sampled_from("aB .!?…。」\"')\n\r\t13MrU-*#éщ\u2028[]¹†("), max_size=80), st.data())
 def test_sentences_tile_the_text(text, data):
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
@@ -31,6 +31,23 @@ def test_sentences_tile_the_text(text, data):
         "Apple Inc. Chairman Lee resigned.",
         "1. Mix the flour.",
         "He said it was fine ... and left.",
+        "The court relied on Roe v. Wade there.",
+        "Under Art. III of the Constitution it may.",
+        "Art. I of the Constitution says so.",
+        "It was Decree No. A-123 of the year 1987.",
+        "The panel affirmed (9th Cir. 2003).",
+        "See Pub. L. No. 94-553, 90 Stat. 2541.",
+        "Messrs. Smith and Brown met Atty. Gen. Jones, Supt. Brown, Insp. Green, Det. Hall and Amb. Rice.",
+        "It was built c. 1850 there.",
+        "It is 5 Mass. 123 and 12 F. Supp. 2d 45.",
+        "Fed. R. Civ. P. 56 says so.",
+        "Tel. 030 1234, Apt. 4B.",
+        "1.4. The Tenant shall pay the rent.",
+        "12.3.1. The Tenant shall pay the rent.",
+        "The J. P. Morgan bank stayed.",
+        "Use version 3.12 The old one is gone.",
+        "See No.5 The Hague and Sec.(5) The rule.",
+        "The file so.12 the next.",
     ],
 )
 def test_these_are_one_sentence(whole):
@@ -51,10 +68,34 @@ def test_these_are_one_sentence(whole):
         ("Li Wang\nJilin University", ["Li Wang", "Jilin University"]),
         ("- one\n- two", ["- one", "- two"]),
         ("One.\r\rTwo", ["One.", "Two"]),
+        ("He lived in Washington D.C. The city grew.", ["He lived in Washington D.C.", "The city grew."]),
+        ("It was in 1987. The year ended.", ["It was in 1987.", "The year ended."]),
+        ("He followed Henry V. The war ended.", ["He followed Henry V.", "The war ended."]),
+        ("Did he go? He said no. I left.", ["Did he go?", "He said no.", "I left."]),
+        ("He asked. No. I left.", ["He asked.", "No.", "I left."]),
+        ("He lived in Boston, Mass. A year passed.", ["He lived in Boston, Mass.", "A year passed."]),
+        ("It lost mass. 12 people saw it.", ["It lost mass.", "12 people saw it."]),
+        ("Jag vet det. Han kom.", ["Jag vet det.", "Han kom."]),
+        ("It rose by 1.4. The rest fell.", ["It rose by 1.4.", "The rest fell."]),
+        ("1.1. The rent is due.\n1.2. The deposit is not.", ["1.1. The rent is due.", "1.2. The deposit is not."]),
     ],
 )
 def test_these_are_several_sentences(text, expected):
     assert split(text) == expected
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["[1]", "[12][13]", "[note 1]", "[citation needed]", "¹", "¹²", "†", "‡", "12", "(5)", "[1](5)", '"[1]', "”12"],
+)
+def test_a_footnotes_mark_belongs_to_the_sentence_before_it(note):
+    text = f"It held so.{note} The next court did not.{note} “A third” was silent."
+    assert split(text) == [f"It held so.{note}", f"The next court did not.{note}", "“A third” was silent."]
+    assert split(f"It held so.{note} and went on.") == [f"It held so.{note} and went on."]
+
+
+def test_a_footnotes_mark_behind_an_abbreviation_ends_the_sentence():
+    assert split("So wrote Smith et al.[5] Others did not.") == ["So wrote Smith et al.[5]", "Others did not."]
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
@@ -76,6 +117,12 @@ def test_sentences_are_the_same_whatever_ends_the_lines(text, line_break):
     assert [part.replace(line_break, "\n") for part in split(text.replace("\n", line_break))] == split(text)
 
 
-@pytest.mark.parametrize("text", ["." * 1_000_000 + " a", "\n" * 1_000_000, '"' * 1_000_000, "! " * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("." * 1_000_000 + " a", "\n" * 1_000_000, '"' * 1_000_000, "! " * 300_000),
+        *("." + "†" * 1_000_000, "a." + "[1]" * 300_000, "." + "[" * 1_000_000, "1." * 500_000, ".[1234" * 150_000),
+    ],
+)
 def test_giant_runs_are_split_in_one_pass(text):
     assert sum(last - first for first, last in sentences(text, 0, len(text))) == len(text)
