@@ -55,7 +55,7 @@ class Apart:
         process, self._process = self._process, None
         if process:
             process.kill()
-            with process:  # closes its pipes and waits for it
+            with suppress(BrokenPipeError), process:  # closes its pipes, what it never took with them, and waits for it
                 pass
 
 

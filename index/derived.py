@@ -149,7 +149,7 @@ class DerivedIndexes:
                 _record(connection, "lexical", Derived(state.generation, sha256))
                 return
         elif done.sha256 and not rebuild:
-            log.warning("%s: the lexical index is missing, damaged or of an earlier version; making it anew", self._folder)
+            log.warning("%s: the lexical index is missing, damaged or an earlier one; making it anew", self._folder)
         self._begin()
         sha256 = self._lexical.rebuild(_marker(state), term_rows(connection, 0))
         _record(connection, "lexical", Derived(state.generation, sha256))

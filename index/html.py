@@ -1,8 +1,8 @@
 """HTML pages -> text, marks and metadata. With `index/html_blocks.py` the only import of `lxml` and `trafilatura`.
 
 The text is what a reader sees, block by block. A block is marked where both witnesses agree that it is not the article:
-trafilatura leaves it out, and the markup around it, its links or its place speak against it. What reads like a
-sentence is never marked for its place alone.
+trafilatura leaves it out, and the markup around it speaks against it, or it is links beside the article. A sentence in
+the article is not marked for a name alone that the article's own sections may have.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from index.blocks import Block, Layout, lay_out
 from index.dates import find_date
 from index.decode import decode
 from index.errors import Rejected
-from index.html_blocks import Seen, seen_blocks
+from index.html_blocks import Seen, is_sentence, seen_blocks
 from index.metadata import find_metadata
 from index.plain import one_line, printable
 from index.types import Document, Field, Metadata
@@ -30,9 +30,10 @@ _HEAD = 4096  # bytes in which a page declares its encoding
 # As browsers take them (WHATWG encoding standard): what says Latin-1 or ASCII means Windows-1252.
 _MEANT = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
 _STATEFUL = {"iso2022_jp", "hz"}  # valid UTF-8 by looks
-_BIG = 2 * 2**20  # characters of markup; a larger page is marked by its markup alone: trafilatura takes its time
-_LONG, _SHORT = 20, 50  # letters from which a block is looked up anywhere; from which a sentence is one
-_SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»」)\]]*$")
+_BIG = 2 * 2**20  # characters of markup; a larger page is marked by that alone: trafilatura takes its time
+_LONG = 20  # letters from which a block is looked up anywhere
+_EMBEDDING = ("src", "srcset", "href", "style", "poster", "data-src", "data-srcset")
+_DATA = re.compile(r"^\s*data:.*|(?<=[\s,(\"'])data:[^\s\"'()]*", re.IGNORECASE | re.DOTALL)
 _LINE = 150  # characters; a longer block states no author or date
 _DATES = {"original_date": True, "extensive_search": False, "max_date": "2100-01-01"}
 
@@ -44,10 +45,11 @@ def load_html(source: str, data: bytes) -> Document:
     """
     markup, charset = _decoded(source, data)
     page = _parsed(source, markup)
+    embedded = _take_out_embedded(page) if page is not None else 0
     seen = list(seen_blocks(page)) if page is not None else []
     if page is None or not seen:
         raise Rejected(f"{source}: no visible text (a script may draw it); save the page as it is shown")
-    main = _main_text(page) if len(markup) <= _BIG else None
+    main = _main_text(page) if len(markup) - embedded <= _BIG else None
     stated = _stated(page)
     layout = lay_out(source, [_block(block, label) for block, label in zip(seen, _labels(seen, main, ()), strict=True)])
     metadata = _metadata(layout, seen, stated)
@@ -139,6 +141,22 @@ def _clean(page: HtmlElement) -> None:
                 setattr(element, name, printable(text.replace("\f", " ")))
 
 
+def _take_out_embedded(page: HtmlElement) -> int:
+    """Blank images and fonts that the markup itself holds, and style sheets; return how many characters they took."""
+    taken = 0
+    for element in page.iter():
+        if element.tag == "style":
+            taken += len(element.text or "")
+            element.text = None
+        for name in _EMBEDDING:
+            value = element.get(name, "")
+            if "data:" in value.lower():
+                left = _DATA.sub("", value)
+                element.set(name, left)
+                taken += len(value) - len(left)
+    return taken
+
+
 def _main_text(page: HtmlElement) -> "_Main | None":
     """Return what trafilatura takes for the article, None where it finds none."""
     found = bare_extraction(page, favor_recall=True, include_comments=False)
@@ -169,7 +187,10 @@ def _squashed(text: str) -> str:
 def _labels(seen: Sequence[Seen], main: _Main | None, exempt: Sequence[int]) -> list[str | None]:
     """Return why each block is not part of the article, None where it is. Blocks in `exempt` state metadata."""
     if main is None:
-        return [None if _is_sentence(block) or at in exempt else block.label for at, block in enumerate(seen)]
+        return [
+            None if is_sentence(block.text, block.linked) or at in exempt else block.label
+            for at, block in enumerate(seen)
+        ]
     free = {_squashed(block.text) for block in seen if not block.label}
     # A list of contents and a pull quote repeat the article's words; they are not its text.
     inside = [main.holds(block) and not (block.label and _squashed(block.text) in free) for block in seen]
@@ -179,17 +200,13 @@ def _labels(seen: Sequence[Seen], main: _Main | None, exempt: Sequence[int]) -> 
     labels: list[str | None] = []
     for at, (block, held) in enumerate(zip(seen, inside, strict=True)):
         beside = at < min(first, title) or at > last
-        if held or at in exempt:
+        links = beside and not block.in_article and block.linked > 0.5
+        told = block.may_be_subject and block.in_article and is_sentence(block.text, block.linked)
+        if held or told or at in exempt:
             labels.append(None)
-        elif block.label or block.in_article or _is_sentence(block) or not beside:
-            labels.append(block.label)
         else:
-            labels.append("navigation" if block.linked > 0.5 else "outside the article")
+            labels.append(block.label or ("navigation" if links else None))
     return labels
-
-
-def _is_sentence(block: Seen) -> bool:
-    return len(block.text) >= _SHORT and block.linked < 0.5 and bool(_SENTENCE_END.search(block.text))
 
 
 def _block(seen: Seen, label: str | None) -> Block:
@@ -215,7 +232,7 @@ def _stated(page: HtmlElement) -> dict[str, str]:
 
 def _metadata(layout: Layout, seen: Sequence[Seen], stated: dict[str, str]) -> Metadata:
     """Return what the text states, with spans, and else what the head states; of the title the h1, where they agree."""
-    written = dict(find_metadata(layout.text, layout.marks).items())
+    written = dict(find_metadata(layout.text, layout.marks, headings=layout.headings).items())
     facts: dict[str, Field] = {name: Field(value) for name, value in stated.items()}
     written.pop("title", None)
     if title := _title(layout, seen, stated.get("title")):

@@ -36,14 +36,9 @@ _NAVIGATION = _line(
     r"\s*+([/>»›|→](?=[^/>»›|→.])\s*+[^/>»›|→.]{0,40}+\s*+){1,6}",
     rf"(Global|International|U\.?S\.?|UK|Asia|Europe|Africa)\s+Edition[A-Z\s|/]*(\s*+(?:[|/·]\s*+)?({_LANGUAGES}))*",
     rf"({_LANGUAGES})(\s*+(?:[|/·,]\s*+)?({_LANGUAGES}))+",
-    r"External links",
+    r"External links|Through your library|Advertisement",
     r"Set ?up an account with your affiliations in order to access resources via your .{1,40}proxy server",
-    r"Through your library",
-    r"Skip to (main )?(content|navigation)",
-    r"Jump to (navigation|content|search)",
-    r"Toggle navigation",
-    r"Back to (the )?top",
-    r"Advertisement",
+    r"Skip to (main )?(content|navigation)|Jump to (navigation|content|search)|Toggle navigation|Back to (the )?top",
     r"(Next|Previous) (article|post|story|page)( [»›→])?|Log ?in|Sign (in|up)|(Log|Sign) in / (Register|Sign up)",
 )
 _LABELLED_LINKS = re.compile(
@@ -60,6 +55,7 @@ _SHARE = _line(
     rf"Share (this|on)( (article|page|post|story))?[ :-]*((with|via|on|by) )?({_NETWORKS}|E-?mail|,|/|and|or|\s)*",
 )
 _SHARE_TOKENS = re.compile(rf"(?:(?:{_SHARE_WORD})(?:[\s\-/|·,&]|and\b)*)+", re.IGNORECASE)
+_NETWORKS_NAMED = _line(rf"(({_NETWORKS}), )*({_NETWORKS}),? (and|&) ({_NETWORKS})", r"Twitter ?/ ?X|X ?/ ?Twitter")
 _SHARE_PREFIX = re.compile(
     r"(?:\d+ Comment(?:\(s\)|s)?\s*)?(?:(?:Print|E-?mail|Share|Tweet|Bookmark)(?:[\s\-/|·,&]|and\b)*){2,}",
     re.IGNORECASE,
@@ -69,57 +65,68 @@ _RELATED_HEADING = _line(
     r"Related (articles|stories|content|posts|topics|news|reading|links)",
     r"You (may|might) also (like|be interested in)",
     r"Most (viewed|read|popular|shared|commented|e-?mailed)( (in|this|today)\b.{0,20})?",
-    r"Trending( now| stories| topics)?",
-    r"Popular (posts|articles|stories)",
+    r"Trending( now| stories| topics)?|Popular (posts|articles|stories)",
     r"More (articles|stories|news|posts)( (from|on|in|by)\b.{0,40})?",
     r"More (on this|like this|from this author)",
-    r"Recommended( for you| stories| articles)",
-    r"Latest (news|stories|articles|posts)",
-    r"Editor[’']?s[’']? (picks|choice)",
-    r"What to read next",
-    r"Read (next|also)",
-    r"See also",
-    r"Up next",
-    r"Don[’']t miss",
+    r"Recommended( for you| stories| articles)|Latest (news|stories|articles|posts)",
+    r"(What to )?read next|Read also|See also|Up next",
+    r"Don[’']t miss|Editor[’']?s[’']? (picks|choice)",
 )
 _RELATED_LINE = _line(
     r"(More )?Articles by:.{0,80}",
-    r"(Read more|Read also|Also read|See also|Related( stor(y|ies)| articles?)?)\s*:.{1,150}(?<![.!?])",
+    r"(Read more|Read also|Also read|Related( stor(y|ies)| articles?)?)\s*:.{1,150}(?<![.!?])",
 )
 _REFERENCE = re.compile(
     r"(?:^|[.\s])\S.{0,200}\s[-–]\s(1[5-9]|20)\d\d\s[-–]\s.{3,}|\(?(1[5-9]|20)\d\d\)?[^.]{0,80}:\d+[-–]\d+\.?$"
 )
+# A notice speaks of what it is part of and of copying it; contracts and articles speak of one of the two.
+_MEDIUM = "(publication|book|article|story|site|website|web ?page|material|content|work|magazine|newspaper)s?"
+_COPIED = "(copied|transmitted|(re)?distributed|re(produced|published|printed|written|posted))"
+_CONSENT = "(permission|consent|authori[sz]ation|prohibited)"
 _LICENCE = _line(
-    r"(Copyright\s*)?(©\s*(copyright|by |\d{4}|(?-i:[A-Z]))|\(c\)\s*(copyright|(1[89]|20)\d\d)).*",
+    r"(Copyright\s*)?(©\s*(copyright|by |\d{4}|(?-i:[A-Z]))|\(c\)\s*copyright).*",
+    # With a name: "(c) 2021 budget" counts something.
+    r"\(c\)\s*(1[89]|20)\d\d[-–,.\s\d]*+((present|by)\b[,.\s]*+)?(?-i:[^\W\d_a-zß-öø-ÿ]).*",
     r"Copyright\s*(©|\(c\)|(by )?(1[89]|20)\d\d\s*[-–,.]).*|Copyright\s+(1[89]|20)\d\d(\s+[\w.,&' -]{0,60})?",
     r"(.{0,120}[.;,|]\s*)?All rights reserved[.!]?",
     r"Disclaimer\s*:.*\b(responsib|liab|accura|inaccura|views|opinions|endorse|constitute|advice|warrant|informational).*",
     r"(For )?(Media|Press) (inquiries|enquiries|contacts?)\s*:.{0,200}",
-    r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*+(?::\s*+)?(?=[A-Z-]*\d)[\dA-Z-]++",
-    r"(Business |Company )?Registration (number|no\.?)\s*+(?::\s*+)?(?=[\w-]*\d)[\w-]++",
     r".{0,10}ICP\s?[备证备].{0,40}|.{0,2}公网安备.{0,40}",
     r"(The )?(views|opinions)\b.{0,150}\b(do not|don[’']t) necessarily (reflect|represent)\b.{0,200}",
     r"(Opinion|Op-ed|Guest) (articles|pieces|columns|posts)\b.{0,40}\breflect the (views|opinions) "
     r"of (their|the) authors?\b.{0,120}",
-    r"The contents? of this (article|site|page|post)\b.{0,60}\b(sole responsibility|may not be).*",
+    rf"The contents? of this (article|site|page|post).{{0,60}}\b(sole responsibility|may not be.{{0,60}}\b{_COPIED}).*",
     r".{0,120}copyrighted material the use of which has not (always )?been specifically authori[sz]ed.*",
-    r"This (article|story|work|post) (is|was|has been) (re)?(published|licensed|printed|posted|"
-    r"distributed) (here )?(under|with (the )?permission|from .{1,80} under)\b.{0,250}",
+    r"This (article|story|work|post) (is|was|has been) (re)?(published|licensed|printed|posted|distributed) (here )?"
+    r"(with permission\b|(from .{1,80} )?under (an? |the )?(Creative Commons|CC[ -]BY|.{0,60}\blicen[cs]es?\b"
+    r"(?! (from|of|to|by)\b))).{0,200}",
     r"(Licensed|Published|Available) under (a |the )?(Creative Commons|CC[ -]BY).{0,150}",
-    r"(No part of this|This (material|content|publication|website)|Reproduction|Any "
-    r"reproduction)\b.{0,200}\b(permission|consent|authori[sz]ation|prohibited)\b.{0,100}",
+    rf"No part of this {_MEDIUM}\b.{{0,60}}\bmay be\b.{{0,80}}\b{_COPIED}\b.{{0,300}}",
+    rf"This {_MEDIUM}\b.{{0,60}}\b(may|must|can|shall)(not)?\b.{{0,80}}\b{_COPIED}\b.{{0,200}}\b{_CONSENT}\b.{{0,100}}",
+    # In part of what, or of something else: a clause about that.
+    rf"(Any )?reproduction( or \w+)? (in whole or (in )?part\b(?! of )|of this {_MEDIUM}\b|without .{{0,20}}permission"
+    rf"|of (any )?(material|content|article)s? (from|on|in)\b|is (strictly )?prohibited without\b).{{0,200}}"
+    rf"\b{_CONSENT}\b.{{0,100}}",
+    r"Reproduction (is )?(strictly )?prohibited[.!]?",
 )
 _STATISTICS = _line(
     r"(Upload a copy of this work\s+)?Papers currently archived\s*:\s*[\d,.]+",
-    r"(Page ?views|Views|Downloads|Hits|Shares|Total (views|downloads))\s*:\s*[\d,.]+\s?[km]?",
-    r"[\d,.]+\s?[km]? (page ?views|views|downloads|reads|shares|hits)",
+    r"(Page ?views|Views|Downloads|Hits|Total (views|downloads))\s*:\s*[\d,.]+\s?[km]?",
+    r"[\d,.]+\s?[km]? (page ?views|views|downloads|reads|hits)",
     r"Added to PP( index)?|\d[\d,]* \(#[\d,]+\)|Historical graph of downloads|How can I increase my downloads\?",
-    r"Citations of this work",
-    r"References found in this work",
-    r"No (citations|references) found\.?",
-    r"Add more (citations|references)",
+    r"Citations of this work|References found in this work",
+    r"(No (citations|references) found\.?|Add more (citations|references))",
     r"\d{1,3}[ -]min(ute)?s?[ -]read",
 )
+# Facts of a company, a person or a case; boilerplate only beside other boilerplate of their kind.
+_BESIDE = {
+    "licence": _line(
+        r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*+(?::\s*+)?(?=[A-Z-]*\d)[\dA-Z-]++",
+        r"(Business |Company )?Registration (number|no\.?)\s*+(?::\s*+)?(?=[\w-]*\d)[\w-]++",
+    ),
+    "share": _line(r"Shares\s*:\s*[\d,.]+\s?[km]?|[\d,.]+\s?[km]? shares"),
+    "related": _line(r"See also\s*:.{1,150}(?<![.!?])"),
+}
 _PERIOD = re.compile(r"\d{1,3} (months?|days?|weeks?|hours?|years?)", re.IGNORECASE)
 
 
@@ -142,6 +149,7 @@ def find_marks(text: str) -> tuple[Mark, ...]:
     lines = _lines(text)
     labels: list[str | None] = [_label(line) for line in lines]
     _add_lists(lines, labels)
+    _add_beside(lines, labels)
     _add_periods(lines, labels)
     found = [_mark(line, label) for line, label in zip(lines, labels, strict=True)]
     return tuple(_joined(text, [mark for mark in found if mark]))
@@ -213,7 +221,7 @@ def _label(line: _Line) -> str | None:
         return None
     if _NAVIGATION.fullmatch(plain) or _links_only(line.raw):
         return "navigation"
-    if _SHARE.fullmatch(plain) or _is_share_bar(plain) or share_prefix(line.raw):
+    if _SHARE.fullmatch(plain) or _is_share_bar(line) or share_prefix(line.raw):
         return "share"
     if _RELATED_LINE.fullmatch(plain):
         return "related"
@@ -226,11 +234,11 @@ def _links_only(raw: str) -> bool:
     return bool(label) and "](" in raw and not _LINK.sub("", raw[label.end() if label else 0 :]).strip(" ,;|/·*")
 
 
-def _is_share_bar(plain: str) -> bool:
-    if not _SHARE_TOKENS.fullmatch(plain):
+def _is_share_bar(line: _Line) -> bool:
+    """Tell whether the line is buttons; "Facebook and Instagram", "Twitter/X" and headings are words."""
+    if line.raw.startswith("#") or _NETWORKS_NAMED.fullmatch(line.plain) or not _SHARE_TOKENS.fullmatch(line.plain):
         return False
-    buttons = re.findall(_SHARE_WORD, plain, re.IGNORECASE)
-    return len(buttons) > 1 or plain in ("Share", "Tweet")
+    return len(re.findall(_SHARE_WORD, line.plain, re.IGNORECASE)) > 1 or line.plain in ("Share", "Tweet")
 
 
 def _add_lists(lines: list[_Line], labels: list[str | None]) -> None:
@@ -255,6 +263,15 @@ def _is_item(line: _Line, first: bool) -> bool:
     if _REFERENCE.search(line.plain):
         return True
     return len(line.plain) <= 150 and (listed or not line.plain.endswith((".", "!", ":", ";", ",", ".”", '."')))
+
+
+def _add_beside(lines: list[_Line], labels: list[str | None]) -> None:
+    """Label what is boilerplate only beside such: downwards and upwards, for one such line may follow another."""
+    for step in (1, -1):
+        for at in range(len(lines))[::step]:
+            beside = labels[at - step] if 0 <= at - step < len(lines) else None
+            if not labels[at] and beside in _BESIDE and _BESIDE[beside].fullmatch(lines[at].plain):
+                labels[at] = beside
 
 
 def _add_periods(lines: list[_Line], labels: list[str | None]) -> None:

@@ -65,6 +65,89 @@ def test_only_what_both_witnesses_speak_against_is_marked():
     assert not any(mark.start <= document.text.index(PROSE) < mark.end for mark in document.marks)
 
 
+NAMES = "social-media social-security comments related-work menu tags legal popular-vote topics navigation consent"
+
+
+def told(thing):
+    return f"<p>The {thing} was opened in 1950, and many people came to see the {thing} on the day that it was.</p>"
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+@pytest.mark.parametrize("around", ["main", "article"])
+def test_a_name_does_not_speak_against_a_section_of_the_article(name, around):
+    section = f"<h2>A section</h2>{told('mill')}{told('lock')}<ul><li>Pension: 900 euros</li></ul>"
+    document = load(
+        f"<{around}><h1>A bridge</h1>{told('bridge')}{told('river')}<section id={name}>{section}</section>"
+        f"<section><h2>End</h2>{told('road')}{told('lamp')}</section></{around}>"
+    )
+    assert document.marks == ()
+    assert [heading.level for heading in document.headings] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["social", "related", "menu"])
+def test_a_sentence_in_the_article_is_not_marked_for_a_name_that_may_be_its_subject(name):
+    named = f"<div class={name}>{told('mill')}</div>"
+    document = load(f"<main><h1>A bridge</h1>{told('bridge')}{told('river')}{named}{told('road')}</main>")
+    assert document.marks == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["social-housing", "popular-vote", "legal-costs", "share-capital", "subscription-prices"]
+)
+def test_a_name_of_which_a_part_alone_is_that_of_boilerplate_is_none(name):
+    table = "<table><tr><td>Northtown</td><td>300</td></tr></table>"
+    document = load(
+        f"<h1>A bridge</h1>{told('bridge')}{told('river')}<div id={name}><h2>Sums</h2>{table}</div>{told('road')}"
+    )
+    assert document.marks == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("newsletter-signup", "newsletter"),
+        ("comment-list", "comments"),
+        ("relatedPosts", "related"),
+        ("article__social", "share"),
+        ("site-navigation", "navigation"),
+        ("menu-item-12", "navigation"),
+    ],
+)
+def test_names_that_page_makers_give_speak_against_what_stands_in_the_article(name, label):
+    box = f"<div class={name}><ul><li>First of these</li></ul></div>"
+    document = load(f"<main><h1>A bridge</h1>{told('bridge')}{told('river')}{box}{told('road')}</main>")
+    assert marked(document) == [(label, "First of these")]
+
+
+def test_comments_in_a_list_of_comments_are_marked_though_they_are_sentences():
+    comments = f"<div id=comments><h3>2 comments</h3><ol class=comment-list><li>{told('mill')}</li></ol></div>"
+    document = load(f"<main><h1>A bridge</h1>{told('bridge')}{told('river')}{told('road')}{comments}</main>")
+    assert [label for label, words in marked(document) if "mill" in words] == ["comments"]
+
+
+@pytest.mark.parametrize(
+    "embedded",
+    [
+        "<img src='data:image/png;base64,{}'>",
+        "<img srcset='a.png 1x, data:image/png;base64,{} 2x'>",
+        "<a href='data:text/plain,{}'></a>",
+        "<p style='background: url(data:image/png;base64,{}); color: red'></p>",
+        "<style>@font-face {{ src: url(data:font/woff2;base64,{}) }}</style>",
+    ],
+)
+def test_what_a_page_embeds_does_not_make_it_too_large_to_be_read_in_full(embedded):
+    body = f"<div><h1>A bridge</h1>{told('bridge') * 3}{told('river') * 3}</div><p><a href=/>All bridges</a></p>"
+    assert marked(load(body + embedded.format("A" * 2**21))) == [("navigation", "All bridges")]
+
+
+def test_what_stands_beside_the_article_is_marked_for_its_place_only_if_it_is_links():
+    facts = "<dl><dt>Winner</dt><dd>Ann Lee</dd></dl><p>Turnout: 61 per cent</p><h2>Results</h2>"
+    facts += "<table><tr><td>Ward 1</td><td>137</td></tr></table>"
+    links = "<p><a href=/>All bridges</a> | <a href=/>Help</a></p>"
+    document = load(f"<div><h1>A bridge</h1>{told('bridge') * 3}{told('river') * 3}</div>{facts}{links}")
+    assert marked(document) == [("navigation", "All bridges | Help")]
+
+
 def test_a_page_in_which_no_article_is_found_keeps_its_sentences():
     document = load(
         "<div class=share><p>The shop is closed on Mondays, and on the first of May.</p></div><nav>Up</nav>"
@@ -270,3 +353,9 @@ def fail(source, data):
 index.html.load_html = fail
 index.html_apart.main()
 """
+
+
+def test_a_heading_above_a_date_is_no_author():
+    page = "<h1>A title of the page</h1><{0}>Higher Property Taxes</{0}><p>3 May 2019</p><p>The council met.</p>"
+    found = [load_bytes("a.html", page.format(tag).encode()).metadata.author for tag in ("h2", "p")]
+    assert [author and author.value for author in found] == [None, "Higher Property Taxes"]

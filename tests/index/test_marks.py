@@ -48,13 +48,21 @@ def seed(number):
         ("licence", "The Daily, Inc. All rights reserved."),
         ("licence", "**Disclaimer:** The author alone is responsible."),
         ("licence", "For media inquiries: [press@example.org](mailto:press@example.org)"),
-        ("licence", "License for publishing multimedia online 0108263"),
-        ("licence", "Licence No. :  A-12b"),
-        ("licence", "Registration Number: 130349"),
         ("licence", "The views don't necessarily reflect those of The Daily."),
         ("licence", "The opinions expressed here do not necessarily reflect the position of the paper."),
         ("licence", "Opinion articles reflect the views of their authors, not necessarily those of The Focus"),
         ("licence", "This article is republished from The Talk under a Creative Commons license."),
+        ("licence", "This work is licensed under a Creative Commons Attribution 4.0 licence."),
+        ("licence", "This story was reprinted with permission from The Talk."),
+        ("licence", "(c) 2020 Reuters"),
+        ("licence", "(c) 2019-2021, The Daily. All rights reserved."),
+        ("licence", "No part of this publication may be reproduced, stored or transmitted without permission."),
+        ("licence", "No part of this book may be copied in any form."),
+        ("licence", "This material may not be published, broadcast, rewritten or redistributed without permission."),
+        ("licence", "Reproduction in whole or in part without permission is prohibited."),
+        ("licence", "Any reproduction of this article requires the consent of the publisher."),
+        ("licence", "Reproduction is strictly prohibited without prior written permission."),
+        ("licence", "The contents of this site may not be reproduced."),
         ("statistics", "22 (#710,008)"),
         ("statistics", "Views: 12,345"),
         ("statistics", "5 min read"),
@@ -93,6 +101,30 @@ def test_a_line_of_boilerplate_is_marked_whole(label, line):
         "30 minutes",
         "Region: the north of the country.",
         "X",
+        "No part of this Agreement may be assigned without the prior written consent of the other Party.",
+        "Any reproduction of the Confidential Information requires the prior consent of the owner.",
+        "Reproduction in whole or in part of the Software requires the prior consent of the Licensor.",
+        "Reproduction of the fish is prohibited by law in the lake.",
+        "This material was taken from the house without the consent of the owner.",
+        "This publication was prohibited in 1933 and its editor arrested.",
+        "This book must be published without the consent of the censor, he said.",
+        "This work was published under a pseudonym in Paris in 1834.",
+        "This work was published under a licence from the king in 1640.",
+        "This story was published under the headline Fire in the mill, and cost the editor his post.",
+        "This article has been distributed under a false name by the ministry since 1950.",
+        "The contents of this article may not be varied except in writing signed by both parties.",
+        "(c) 2021 budget for the port of Hamburg",
+        "Company registration number: 01234567",
+        "Registration No. 4123",
+        "Driving licence number: SMITH901234",
+        "Shares: 10,000",
+        "1,000,000 shares",
+        "See also: Smith v Jones [2001] UKHL 4",
+        "## Twitter/X",
+        "## Facebook, WhatsApp",
+        "Facebook and Instagram",
+        "Facebook, X & Instagram",
+        "Twitter/X",
     ],
 )
 def test_lines_that_only_look_like_boilerplate_stay(line):
@@ -108,6 +140,8 @@ def test_lines_that_only_look_like_boilerplate_stay(line):
         "License no" + " " * 2400 + "1" * 2400 + "!",
         "License for " + "a " * 30 + " " * 2400 + "1" * 2400 + "!",
         "Registration no" + " " * 2400 + "1" * 2400 + "!",
+        "This book may " + "copied " * 700,
+        "(c) 2020" + " 2021" * 990 + "!",
     ],
 )
 def test_lines_that_match_a_rule_but_for_their_end_are_read_in_no_time(line):
@@ -164,6 +198,22 @@ def test_a_related_list_of_links_is_marked_over_blank_lines():
 def test_a_period_is_statistics_only_beside_statistics():
     text = "Text.\n\n22 (#710,008)\n\n6 months\n7 (#431,609)\n"
     assert marked(text) == [("statistics", "22 (#710,008)\n\n6 months\n7 (#431,609)")]
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"),
+    [
+        (
+            "licence",
+            "© 2020 The Daily\nLicense for publishing multimedia online 0108263\n\nRegistration Number: 130349",
+        ),
+        ("licence", "Company registration number: 01234567\n\nLicence No. :  A-12b\n© 2020 The Daily"),
+        ("share", "Facebook Twitter LinkedIn\n12 shares"),
+        ("related", "Read more: Another article\nSee also: A third article"),
+    ],
+)
+def test_numbers_and_references_are_boilerplate_only_beside_such(label, lines):
+    assert marked(f"A story begins.\n\n{lines}\n\nA story ends.") == [(label, lines)]
 
 
 def test_crlf_and_cr_lines_are_marked_alike():
