@@ -8,7 +8,7 @@ from pathlib import Path
 from api.build import build_embedder, chunk_limits, manifest_for
 from api.settings import Settings
 from index.errors import UsageError
-from index.files import find_files, identity
+from index.files import Skipped, find_files, identity
 from index.gone import not_found, remove_gone
 from index.ingest import IngestOptions, IngestReport, ingest, known_documents
 from index.originals import sweep
@@ -25,7 +25,7 @@ class Watcher:
     settings: Settings
     notify: Callable[[str], None]
     encoder: Encoder | None = None  # loaded at the first look
-    _said: set[str] = field(default_factory=set, init=False)
+    _said: set[Skipped] = field(default_factory=set, init=False)  # what was bad at the last look
     _filled: dict[Path, tuple[int, int]] = field(default_factory=dict, init=False)  # folders seen with files in them
 
     def update(self) -> IngestReport | None:
@@ -47,14 +47,10 @@ class Watcher:
             sweep(store)
         report.rejected += found.rejected
         report.found = len(report.files)
-        report.rejected = [one for one in report.rejected if self._is_news(f"{one.source}: {one.reason}")]
+        bad = report.rejected
+        # A file stays bad at every look, and is news once; again where it was good in between.
+        report.rejected, self._said = [one for one in bad if one not in self._said], set(bad)
         return report if report.added or report.replaced or report.pruned or report.rejected else None
-
-    def _is_news(self, line: str) -> bool:
-        """Tell whether this was not said before: a file stays bad at every look."""
-        news = line not in self._said
-        self._said.add(line)
-        return news
 
     def _require_some_left(self, origins: list[str | None]) -> None:
         """Raise UsageError where all the documents of a path are gone at once, and it has nothing else to index.

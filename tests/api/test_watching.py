@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 
 import pytest
 from fakes import WINDOW, WordEncoder
@@ -29,8 +31,12 @@ def watcher(articles, tmp_path):
 
 
 def sources(folder):
+    return [summary.source for summary in documents(folder)]
+
+
+def documents(folder):
     with Store.open(folder) as store, store.snapshot() as snapshot:
-        return [summary.source for summary in snapshot.list_documents()]
+        return snapshot.list_documents()
 
 
 def test_a_look_indexes_what_changed_and_removes_what_is_gone(watcher, articles, tmp_path):
@@ -52,6 +58,15 @@ def test_a_file_that_cannot_be_read_is_said_once_and_indexed_when_it_can(watcher
     (articles / "half.pdf").unlink()
     (articles / "half.txt").write_text("Whole.")
     assert watcher.update().added == ["half.txt"]
+
+
+def test_a_file_that_goes_bad_again_is_said_again(watcher, articles):
+    for words in ("Good.", "Good again."):
+        (articles / "half.txt").write_text(words)
+        watcher.update()
+        (articles / "half.txt").write_bytes(b"\x00\x01\x02\x80" * 20)
+        assert [one.source for one in watcher.update().rejected] == ["half.txt"]
+        assert watcher.update() is None
 
 
 def test_documents_of_a_folder_that_is_away_are_kept(watcher, articles, tmp_path):
@@ -90,6 +105,14 @@ def test_what_is_hidden_to_index_is_hidden_to_watch_and_no_more(tmp_path, root, 
     assert _is_theirs(folder / changed, [folder], folder / "store") is matters
 
 
+def test_the_store_does_not_wake_it_however_store_and_folder_are_spelled(articles, tmp_path):
+    (tmp_path / "link").symlink_to(articles)
+    for root in (articles, tmp_path / "link"):
+        for store in (articles / "store", tmp_path / "link" / "store", articles / ".." / "articles" / "store"):
+            assert not _is_theirs(root / "store" / "store.sqlite", [root], store)
+            assert _is_theirs(root / "nile.txt", [root], store)
+
+
 def test_the_last_of_several_files_may_be_deleted_one_by_one(watcher, articles, tmp_path):
     watcher.update()
     for name in ("nile.txt", "bread.md"):
@@ -114,27 +137,100 @@ def test_what_was_uploaded_in_the_place_of_a_deleted_file_since_the_look_began_s
     assert sources(tmp_path / "store") == ["bread.md", "new.txt", "nile.txt"]
 
 
-def test_the_command_indexes_while_files_change_and_its_own_store_does_not_wake_it(articles, tmp_path):
-    command = [sys.executable, "-m", "api.cli", "watch", ".", "--store", "store"]
+@contextmanager
+def watching(*paths, cwd):
+    """Run the command, until the block ends."""
+    command = [sys.executable, "-m", "api.cli", "watch", *paths, "--store", "store"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     # A shell that starts the tests in the background has them ignore Ctrl-C, which a child would inherit.
     heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        command, cwd=articles, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+        command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
     ) as process:
         try:
             while "watching" not in process.stderr.readline():
                 assert process.poll() is None
-            (articles / "new.txt").write_text("New words are here.")
-            wait_for(lambda: "new.txt" in sources(articles / "store"))
-            (articles / "nile.txt").unlink()
-            wait_for(lambda: "nile.txt" not in sources(articles / "store"))
+            yield process
         finally:
             process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_the_command_indexes_while_files_change_and_its_own_store_does_not_wake_it(articles):
+    with watching(".", cwd=articles):
+        (articles / "new.txt").write_text("New words are here.")
+        wait_for(lambda: "new.txt" in sources(articles / "store"))
+        (articles / "nile.txt").unlink()
+        wait_for(lambda: "nile.txt" not in sources(articles / "store"))
     assert sources(articles / "store") == ["bread.md", "new.txt"]
+
+
+def take_place_of(path, make):
+    """Make something beside `path`, and have it take the name, as a program that saves a file does."""
+    made = path.with_name(".made")
+    make(made)
+    made.replace(path)
+
+
+def swap_link(articles):
+    (articles.parent / "two").mkdir()
+    take_place_of(articles / "link", lambda made: made.symlink_to(articles.parent / "two"))
+    return articles / "link"
+
+
+def make_anew(articles):
+    shutil.rmtree(articles)
+    articles.mkdir()
+    return articles
+
+
+def move_away(articles):
+    articles.rename(articles.with_name("moved"))
+    articles.mkdir()
+    return articles
+
+
+@pytest.mark.parametrize("replaced", [swap_link, make_anew, move_away])
+def test_a_folder_in_the_place_of_another_is_watched_as_that_was(articles, tmp_path, replaced):
+    (tmp_path / "one").mkdir()
+    (articles / "link").symlink_to(tmp_path / "one")
+
+    def is_heard(file):
+        file.write_text("New words are here.")
+        wait_for(lambda: file.relative_to(articles).as_posix() in sources(tmp_path / "store"))
+
+    with watching("articles", cwd=tmp_path):
+        is_heard(articles / "before.txt")  # the watching has begun
+        folder = replaced(articles)
+        is_heard(folder / "new.txt")  # maybe by the look that the replacement itself leads to
+        is_heard(folder / "newer.txt")
+
+
+def test_a_file_that_is_saved_by_renaming_another_is_watched_on(articles, tmp_path):
+    file = articles / "nile.txt"
+
+    def is_indexed():
+        return documents(tmp_path / "store")[0].sha256 == sha256(file.read_bytes()).hexdigest()
+
+    with watching(file, cwd=tmp_path):
+        for words in ("Saved once.", "Saved twice.", "Saved again."):
+            take_place_of(file, lambda made, words=words: made.write_text(words))
+            wait_for(is_indexed)
+
+
+def test_a_drive_that_fails_is_waited_for_as_one_that_is_away(articles, tmp_path):
+    drive = tmp_path / "drive"
+    drive.symlink_to(articles)
+    with watching("drive", cwd=tmp_path) as process:
+        take_place_of(drive, lambda made: made.symlink_to("a" * 300))  # no name is as long: to look at it fails
+        while "not up to date" not in process.stderr.readline():
+            assert process.poll() is None
+        take_place_of(drive, lambda made: made.symlink_to(articles))
+        (articles / "new.txt").write_text("New words are here.")
+        wait_for(lambda: "new.txt" in sources(tmp_path / "store"))
+    assert sources(tmp_path / "store") == ["bread.md", "new.txt", "nile.txt"]
 
 
 def wait_for(condition):
