@@ -56,6 +56,8 @@ def bind_request_id(request_id: str) -> None:
 def _told_failure(texts: bool) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
     def told(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event.pop("color_message", None)  # uvicorn's, for terminals
+        if not texts and event["logger"] == "asyncio":  # its further lines show a task, and the error's message in it
+            event["event"] = event["event"].partition("\n")[0]
         found: _ExcInfo | None = event.pop("exc_info", None)
         if not found:
             return event

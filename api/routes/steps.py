@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
+from api.problems import problem_of
 from api.routes.admission import Admission
 from rag.answer import Answerer, Request
 from rag.types import Answer, SearchResult
@@ -31,9 +33,22 @@ async def begin(answerer: Answerer, asked: Request, admission: Admission) -> tup
         steps = answerer.ask_in_steps(asked)
         found = cast(SearchResult, await run_in_threadpool(next, steps))
         # The turn ends with the reading, however slowly the reply is taken.
-        return found, asyncio.create_task(_last(steps, turn.pop_all()))
+        reading = asyncio.create_task(_last(steps, turn.pop_all()))
+        reading.add_done_callback(_look_at)
+        return found, reading
 
 
 async def _last(steps: Iterator[SearchResult | Answer], turn: AsyncExitStack) -> Answer:
+    """Return the answer. Raises HTTPException for whatever fails, which is logged here: nobody else may be left."""
     async with turn:
-        return cast(Answer, await run_in_threadpool(next, steps))
+        try:
+            return cast(Answer, await run_in_threadpool(next, steps))
+        except Exception as error:
+            told = problem_of(error)
+            raise HTTPException(told.status, told.detail) from error
+
+
+def _look_at(reading: asyncio.Task[Answer]) -> None:
+    """Look at how it ended: of a failure that nobody looked at asyncio logs everything."""
+    if not reading.cancelled():
+        reading.exception()

@@ -1,6 +1,7 @@
 """What the service counts and logs, and what it keeps to itself."""
 
 import asyncio
+import gc
 import json
 import logging
 import re
@@ -12,9 +13,14 @@ import pytest
 from fakes import NameReader, answerer_over
 from fastapi.testclient import TestClient
 from guarded import CLIMBED, refused
+from starlette.exceptions import HTTPException
 
 from api.app import create_app
+from api.bounds import Bounds
 from api.logs import configure_logs
+from api.routes.admission import Admission
+from api.routes.steps import begin
+from rag.answer import Request
 from rag.read import Span
 
 ROOT = Path(__file__).parents[2]
@@ -136,16 +142,17 @@ def test_a_quote_that_is_not_where_it_is_cited_is_a_500_a_number_and_a_line_and_
     assert "Chaplin" not in json.dumps(line)
 
 
+class FailingReader(NameReader):
+    def read(self, pairs):
+        if "fail" in pairs[0][0]:
+            raise RuntimeError(f"cannot read {pairs[0]}")
+        return super().read(pairs)
+
+
 @pytest.mark.parametrize("texts", [False, True])
 def test_the_log_holds_questions_and_answers_only_where_that_was_asked_for(store, log, texts):
-    class Failing(NameReader):
-        def read(self, pairs):
-            if "fail" in pairs[0][0]:
-                raise RuntimeError(f"cannot read {pairs[0]}")
-            return super().read(pairs)
-
     lines = log(texts)
-    app = create_app(answerer_over(store, reader=Failing()), log_questions=texts)
+    app = create_app(answerer_over(store, reader=FailingReader()), log_questions=texts)
     with TestClient(app, raise_server_exceptions=False) as client:
         ask(client)
         client.get("/", params={"q": CLIMBED})
@@ -162,6 +169,34 @@ def test_the_log_holds_questions_and_answers_only_where_that_was_asked_for(store
     if texts:
         asked = [line for line in found if line["event"] == "asked"]
         assert [(line["question"], line["answer"]) for line in asked] == [(CLIMBED, "Charles Barrington")] * 2
+
+
+@pytest.mark.parametrize("waited_for", [False, True])
+def test_a_reading_that_fails_is_logged_once_and_without_texts_even_if_nobody_waits_for_it(store, log, waited_for):
+    async def fail():
+        asked = Request("Does the Eiger fail?")
+        _, reading = await begin(answerer_over(store, reader=FailingReader()), asked, Admission(Bounds()))
+        if waited_for:
+            with pytest.raises(HTTPException, match="something went wrong here"):
+                await asyncio.shield(reading)
+        else:
+            await asyncio.wait([reading])
+
+    lines = log(False)
+    asyncio.run(fail())
+    gc.collect()  # what asyncio says of a failure, it says when the task is thrown away
+    [failure] = lines()
+    assert (failure["event"], failure["error"]) == ("unexpected error", "RuntimeError")
+    assert "Eiger" not in json.dumps(failure)
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_of_what_asyncio_says_of_a_task_only_the_kind_is_logged_where_no_texts_are(log, texts):
+    lines = log(texts)
+    said = "Task exception was never retrieved\nfuture: <Task exception=RuntimeError('Who climbed?')>"
+    logging.getLogger("asyncio").error(said)
+    [line] = lines()
+    assert line["event"] == (said if texts else "Task exception was never retrieved")
 
 
 def test_every_line_is_json_and_names_its_request(own, log):
