@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 
 from api.citation_forms import version_of
 from api.pages.segments import Segment, excerpt
@@ -13,7 +14,6 @@ from index.offsets import sentence_at
 from index.types import Field, Mark
 from rag.types import Alternative, Answer, Citation, FoundPassage
 
-_WORD = re.compile(r"\w+")
 _TELLING = 4  # letters of a word that says what a question is about
 # Words of a question that say how it asks, not what about.
 _ASKING = re.compile(
@@ -156,8 +156,7 @@ def _cited_in(passage: FoundPassage, answer: Answer) -> list[Mark]:
 
 def _shared_words(question: str, passage: FoundPassage) -> list[Mark]:
     asked = set(telling_words(question))
-    found = ((match, match[0].casefold()) for match in _WORD.finditer(passage.text))
-    return [Mark(*match.span(), "word") for match, word in found if word in asked]
+    return [Mark(start, end, "word") for start, end, word in _words(passage.text) if word.casefold() in asked]
 
 
 def telling_words(question: str) -> list[str]:
@@ -165,9 +164,24 @@ def telling_words(question: str) -> list[str]:
 
     Short words say little, except for numbers and abbreviations.
     """
-    words = (word for word in _WORD.findall(question) if len(word) >= _TELLING or word.isdecimal() or _is_short(word))
-    lower = dict.fromkeys(word.casefold() for word in words)
+    words = (word for _, _, word in _words(question))
+    telling = (word for word in words if len(word) >= _TELLING or word.isdecimal() or _is_short(word))
+    lower = dict.fromkeys(word.casefold() for word in telling)
     return [word for word in lower if not _ASKING.fullmatch(word)]
+
+
+def _words(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where each word lies, and the word in NFC: a document may spell its accents as characters of their own."""
+    end = 0
+    for inside, run in groupby(text, _is_of_word):
+        start, end = end, end + len(list(run))
+        if inside:
+            yield start, end, unicodedata.normalize("NFC", text[start:end])
+
+
+def _is_of_word(character: str) -> bool:
+    """Tell whether it is a letter, a digit or "_", or a combining mark, which does not end a word."""
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
 
 
 def _is_short(word: str) -> bool:
@@ -178,7 +192,7 @@ def _is_short(word: str) -> bool:
 def missing_words(question: str, passages: Iterable[FoundPassage]) -> tuple[str, ...]:
     """Return the telling words of the question that stand in none of the passages, nor in their titles."""
     texts = ((passage.title or "", passage.text) for passage in passages)
-    there = {word.casefold() for text in chain.from_iterable(texts) for word in _WORD.findall(text)}
+    there = {word.casefold() for text in chain.from_iterable(texts) for _, _, word in _words(text)}
     return tuple(word for word in telling_words(question) if word not in there)
 
 

@@ -1,6 +1,7 @@
 """The page that asks: a question in the address, the answer with its places in the page. Needs no script."""
 
 import asyncio
+import glob
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -139,4 +140,5 @@ def _asked(who: Caller, given: dict[str, str], question: str | None) -> dict[str
 
 def _store(snapshot: Moment) -> dict[str, object]:
     sources = [summary.source for summary in snapshot.list_documents(OFFERED)]
-    return {"documents": snapshot.documents, "sources": sources}
+    # The field takes a glob: what is offered for it is one that matches that source alone.
+    return {"documents": snapshot.documents, "sources": [(glob.escape(source), source) for source in sources]}

@@ -1,6 +1,7 @@
 """A text cut at the boundaries of its marks and of a cited span. Pure functions."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,20 +41,31 @@ def shown(text: str, marks: Sequence[Mark], start: int, end: int) -> Shown:
 
 
 def segments(text: str, marks: Sequence[Mark], start: int, end: int) -> tuple[Segment, ...]:
-    """Return the segments of `text[start:end]` in order; where marks overlap, the first one's label holds."""
+    """Return the segments of `text[start:end]` in order; where marks overlap, the label of the first given holds."""
     found: list[Segment] = []
     done = start
-    for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
-        lo, hi = max(mark.start, done), min(mark.end, end)
-        if lo >= hi:
-            continue
-        if done < lo:
-            found.append(Segment(text[done:lo], None))
-        found.append(Segment(text[lo:hi], mark.label))
-        done = hi
+    for mark in _apart(marks, start, end):
+        if done < mark.start:
+            found.append(Segment(text[done : mark.start], None))
+        found.append(Segment(text[mark.start : mark.end], mark.label))
+        done = mark.end
     if done < end:
         found.append(Segment(text[done:end], None))
     return tuple(found)
+
+
+def _apart(marks: Sequence[Mark], start: int, end: int) -> list[Mark]:
+    """Return what each mark has of `start:end` that none before it has taken, by position."""
+    taken: list[Mark] = []
+    for mark in marks:
+        at, last = max(mark.start, start), min(mark.end, end)
+        while at < last:
+            number = bisect_right(taken, at, key=lambda one: one.end)  # of the first that ends behind `at`
+            free = min(taken[number].start, last) if number < len(taken) else last
+            if at < free:
+                taken.insert(number, Mark(at, free, mark.label))
+            at = taken[number].end
+    return taken
 
 
 def excerpt(text: str, marks: Sequence[Mark]) -> tuple[Segment, ...]:

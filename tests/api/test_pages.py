@@ -270,17 +270,18 @@ def test_the_parts_of_a_text_are_the_text_and_each_label_lies_where_it_was_marke
     for segment in (*found.before, *found.cited, *found.after):
         assert segment.text
         covering = {mark.label for mark in marks if mark.start <= at and at + len(segment.text) <= mark.end}
-        touching = {mark.label for mark in marks if mark.start < at + len(segment.text) and at < mark.end}
-        assert segment.label in covering if segment.label else not touching
+        touching = [mark.label for mark in marks if mark.start < at + len(segment.text) and at < mark.end]
+        assert segment.label in covering and segment.label == touching[0] if segment.label else not touching
         at += len(segment.text)
 
 
-def test_where_marks_overlap_the_first_one_s_label_holds():
-    marks = [Mark(3, 9, "second"), Mark(1, 5, "first")]
+def test_where_marks_overlap_the_label_of_the_first_given_holds_wherever_it_begins():
+    marks = [Mark(3, 6, "first"), Mark(1, 5, "second"), Mark(2, 9, "third")]
     assert [(part.text, part.label) for part in segments("0123456789", marks, 0, 10)] == [
         ("0", None),
-        ("1234", "first"),
-        ("5678", "second"),
+        ("12", "second"),
+        ("345", "first"),
+        ("678", "third"),
         ("9", None),
     ]
 

@@ -2,12 +2,13 @@
 
 import json
 import re
+import unicodedata
 
 import pytest
 from fakes import answerer_over, new_store, put
 from fastapi.testclient import TestClient
 from library import EIGER
-from test_pages import CLIMBED, EIGER_ID, NILE_ID, asked
+from test_pages import CLIMBED, EIGER_ID, NILE_ID, Page, asked
 
 from api.app import create_app
 from api.pages.answers import missing_words, shown_answer, telling_words
@@ -51,6 +52,30 @@ def test_words_that_no_passage_has_are_named_in_the_order_of_the_question(kept):
     found = shown(kept, "Which telescope discovered the river Nile?")
     assert found.missing == ("telescope", "discovered")
     assert missing_words("river", ()) == ("river",)
+
+
+def test_words_with_combining_marks_are_whole_words_and_found_however_they_are_spelled(tmp_path):
+    spelled = unicodedata.normalize("NFD", "The café of Zoë. हिन्दी is read here.")
+    path = tmp_path / "cafe.txt"
+    path.write_text(spelled)
+    with new_store(tmp_path / "store") as store:
+        put(store, path, "cafe.txt")
+        found = shown(store, "Which CAFÉ teaches हिन्दी?")
+    assert found.missing == ("teaches",)
+    marked = [part.text for part in found.passages[0].segments if part.label]
+    assert marked == [unicodedata.normalize("NFD", word) for word in ("café", "हिन्दी")]
+
+
+def test_a_source_that_is_offered_is_found_though_its_name_looks_like_a_pattern(tmp_path):
+    with new_store(tmp_path / "store") as store:
+        for name in ("Report [2019].txt", "Report 2.txt"):
+            (tmp_path / name).write_text(EIGER)
+            put(store, tmp_path / name, name)
+        client = TestClient(create_app(answerer_over(store)))
+        offered = {attrs["label"]: attrs["value"] for attrs, _ in Page(client.get("/")).all("option")}
+        assert offered == {"Report [2019].txt": "Report [[]2019].txt", "Report 2.txt": "Report 2.txt"}
+        page = asked(client, source=offered["Report [2019].txt"])
+    assert page.text("p", **{"class": "quote"}) == "Charles Barrington"
 
 
 @pytest.fixture

@@ -154,21 +154,43 @@ async function add(files) {
   await refresh();
 }
 
+// Makes a part of the page what the other is, and leaves alone what is the same: the focus in it, and what was chosen.
+function redraw(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const [parts, anew] = [[...old.childNodes], [...fresh.childNodes]];
+  if (parts.length && parts.length === anew.length && old.cloneNode().isEqualNode(fresh.cloneNode())) {
+    parts.forEach((part, at) => redraw(part, anew[at]));
+  } else old.replaceWith(fresh);
+}
+
 // Draws again what may have changed; nothing else moves.
 async function refresh() {
-  const reply = await fetch(location.href, { headers: { accept: "text/html" } });
+  let reply, html;
+  try {
+    reply = await fetch(location.href, { headers: { accept: "text/html" } });
+    html = await reply.text();
+  } catch {
+    return later(); // not reached
+  }
+  if (reply.status === 429 || reply.status >= 500) return later(); // too busy
   if (!reply.ok) return location.reload();
-  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const page = new DOMParser().parseFromString(html, "text/html");
   for (const part of ["#documents", "#evaluations", ".lede"]) {
-    const fresh = $(part, page);
-    if (fresh) $(part)?.replaceWith(fresh);
+    const [old, fresh] = [$(part), $(part, page)];
+    if (old && fresh) redraw(old, fresh);
   }
   watch();
 }
 
+let next = null;
+function later() {
+  clearTimeout(next);
+  next = setTimeout(refresh, 1000);
+}
+
 // An evaluation that is under way is looked at now and then.
 function watch() {
-  if ($("#evaluations[data-waits]")) setTimeout(refresh, 1000);
+  if ($("#evaluations [data-waits]")) later();
 }
 watch();
 
