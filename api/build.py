@@ -108,6 +108,13 @@ def _same_parts(calibration: Calibration, fingerprint: Fingerprint) -> bool:
     return fitted is not None and replace(fitted, top_k=fingerprint.top_k) == fingerprint
 
 
+def note_other_top_k(answerer: Answerer, top_k: int, notify: Notify) -> None:
+    """Say so where confidence was fitted with another number of passages than is read."""
+    fitted = answerer.calibration.fingerprint
+    if fitted and fitted.top_k != top_k:
+        notify(f"confidence is calibrated for --top-k {fitted.top_k}; take it as a rough order only")
+
+
 def open_corpus(folder: Path, manifest: Manifest | None = None) -> Store | ShardedStore:
     """Open the store in a folder, or all shards of one that is in shards; raises StoreError as they do."""
     return Store.open(folder, manifest) if shard_count(folder) is None else ShardedStore.open(folder, manifest)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from api.build import CALIBRATION, open_answerer
+from api.build import CALIBRATION, note_other_top_k, open_answerer
 from api.settings import Settings
 from index.moment import Moment
 from rag.answer import Answerer, AnswererAt
@@ -28,9 +28,7 @@ def run_evaluation(
     """Return the evaluation report (see `rag.evaluate`). UsageError for a malformed gold set, before anything else."""
     gold = load_gold(gold_file)
     answerer = open_answerer(settings=settings, notify=notify, top_k=top_k)
-    fitted = answerer.calibration.fingerprint
-    if fitted and fitted.top_k != top_k:
-        notify(f"confidence is calibrated for --top-k {fitted.top_k}: take what is withheld, and ece, as rough alone")
+    note_other_top_k(answerer, top_k, notify)
     return evaluate_with(
         answerer,
         gold,

@@ -86,7 +86,11 @@ _PARTS = (
 _NAMES = (
     *((re.compile(rf"(?<![a-z])(?:{names})(?![a-z])"), label, False) for label, names in _BY_MAKERS),
     *(
-        (re.compile(rf"(?<![^ ])(?:(?:{_PARTS})-)*(?:{names})(?:-(?:{_PARTS}))*(?![^ ])"), label, True)
+        (
+            re.compile(rf"(?<![^ ])(?:[a-z]{{1,3}}-)?(?:(?:{_PARTS})-)*(?:{names})(?:-(?:{_PARTS}))*(?![^ ])"),
+            label,
+            True,
+        )
         for label, names in _BY_SUBJECT
     ),
 )

@@ -64,7 +64,13 @@ def _plain(text: str) -> str:
 class LexicalView:
     """An immutable state of the index. Searching needs no lock."""
 
-    def __init__(self, path: Path, searcher: Any, schema: Any, counted: int) -> None:  # noqa: ANN401 (tantivy has no types here)
+    def __init__(
+        self,
+        path: Path,
+        searcher: Any,  # noqa: ANN401 (tantivy has no types here)
+        schema: Any,  # noqa: ANN401
+        counted: int,
+    ) -> None:
         self._path, self._searcher, self._schema, self._counted = path, searcher, schema, counted
 
     def word_counts(self, text: str) -> WordCounts:

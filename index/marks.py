@@ -114,17 +114,18 @@ _STATISTICS = _line(
     r"(Page ?views|Views|Downloads|Hits|Total (views|downloads))\s*:\s*[\d,.]+\s?[km]?",
     r"[\d,.]+\s?[km]? (page ?views|views|downloads|reads|hits)",
     r"Added to PP( index)?|\d[\d,]* \(#[\d,]+\)|Historical graph of downloads|How can I increase my downloads\?",
-    r"Citations of this work|References found in this work",
-    r"(No (citations|references) found\.?|Add more (citations|references))",
+    r"(Citations of|References found in) this work|No (citations|references) found\.?|Add more (citations|references)",
     r"\d{1,3}[ -]min(ute)?s?[ -]read",
 )
+_SHARES = _line(r"Shares\s*:\s*[\d,.]+\s?[km]?|[\d,.]+\s?[km]? shares")
 # Facts of a company, a person or a case; boilerplate only beside other boilerplate of their kind.
 _BESIDE = {
     "licence": _line(
         r"([\w ]{1,40} )?Licen[cs]e (for [\w ]{1,60}|number|no\.?)\s*+(?::\s*+)?(?=[A-Z-]*\d)[\dA-Z-]++",
         r"(Business |Company )?Registration (number|no\.?)\s*+(?::\s*+)?(?=[\w-]*\d)[\w-]++",
     ),
-    "share": _line(r"Shares\s*:\s*[\d,.]+\s?[km]?|[\d,.]+\s?[km]? shares"),
+    "share": _SHARES,
+    "statistics": _SHARES,
     "related": _line(r"See also\s*:.{1,150}(?<![.!?])"),
 }
 _PERIOD = re.compile(r"\d{1,3} (months?|days?|weeks?|hours?|years?)", re.IGNORECASE)

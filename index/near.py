@@ -15,11 +15,6 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]|[^\W\u3040-\u30ff
 _BETWEEN = {code: " " for code in range(128) if not _WORD.match(chr(code))}
 
 
-def likeness(one: Document, other: Document) -> float:
-    """Return the share of five-word runs that two documents have in common, 0 to 1; what is marked is left out."""
-    return in_common(runs(one), runs(other))
-
-
 def in_common(first: frozenset[str], second: frozenset[str]) -> float:
     """Return the share of all runs that are in both (Jaccard), 0 to 1; 0 where either has none."""
     shared = len(first & second)

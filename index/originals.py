@@ -58,7 +58,7 @@ def remove_documents(store: Store, document_ids: Iterable[str]) -> int:
     ids = list(dict.fromkeys(document_ids))
     has_bytes = any(_upload(store, document_id) for document_id in ids)
     with exclusive(store.folder, WRITE_WAIT, LOCK) if has_bytes else nullcontext():
-        before = [_upload(store, document_id) for document_id in ids]
+        before = [_upload(store, document_id) for document_id in ids] if has_bytes else []
         with store.write() as writer:
             removed = sum(writer.remove(document_id) for document_id in ids)
         _drop(store, [sha256 for sha256 in before if sha256])

@@ -16,8 +16,10 @@ _CANDIDATE = re.compile(
 _NEXT_WORD = re.compile(r"[\"'“‘„«‹(\[{*_¿¡]{0,8}(?P<word>[\w'’-]{0,30}(?:(?<=\bNo)\.(?=\s\d))?)")
 _LAST_WORD = re.compile(r"[\w.'’]{1,20}\Z")
 _BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*[\r\n]")  # CRLF is one line break, never two
+_ABOVE = re.compile(r"[^\r\n]{30}(?P<end>[^\r\n])(?:\r\n|\r|\n)\Z")  # a line so long may be wrapped, right above
 _ITEM_NUMBER = re.compile(r"(?<![^\r\n])[ \t]*+\d{1,3}(?:\.\d{1,3}){0,4}\Z")  # "1" of "1. First", "1.4" of "1.4. The"
-_NUMBER = re.compile(r"\d|[IVXL]{1,8}\b|[A-Z]{1,8}-?\d")  # 5, IV, A-123
+_NUMBER = re.compile(r"\d|[A-Z]{1,8}-?\d")  # 5, A-123
+_ROMAN = re.compile(r"[IVXL]{1,8}(?![\w'’-])")
 _LIST_ITEM = re.compile(r"(?:[-*+•‣◦>#|]|\d{1,3}[.)]|[a-zA-Z][.)])\s|\||```")
 
 
@@ -124,9 +126,18 @@ def _marks_end(text: str, found: re.Match[str], lo: int, hi: int) -> bool:
         return True
     before = _LAST_WORD.search(text[max(lo, found.start() - 20) : found.start()])
     last = before.group() if before else ""
-    if last[:1].isdigit() and _ITEM_NUMBER.search(text[max(lo, found.start() - 32) : found.start()]):
+    if last[:1].isdigit() and _numbers_an_item(text, found.start(), lo):
         return False
     return not _stop_belongs_to_word(last, number.strip("()"), word)
+
+
+def _numbers_an_item(text: str, at: int, lo: int) -> bool:
+    """Tell whether the number that ends at `at` begins a line, and is no decimal of a sentence that is wrapped."""
+    found = _ITEM_NUMBER.search(text[max(lo, at - 32) : at])
+    if not found or "." not in found.group():
+        return bool(found)
+    above = _ABOVE.search(text[max(lo, at - 64) : at - len(found.group())])
+    return above is None or above["end"] in ".!?:;"
 
 
 def _may_have_note(text: str, found: re.Match[str]) -> bool:
@@ -143,8 +154,8 @@ def _stop_belongs_to_word(last: str, number: str, word: str) -> bool:
     if last in _TITLES or key in _TITLES:
         return True
     if key in _BEFORE_NUMBERS:
-        # "I" is a number in "Art. I" only: behind "no." or "modern art." somebody begins to speak.
-        return bool(_NUMBER.match(after)) and (after != "I" or (last[0].isupper() and key != "no"))
+        # Behind "no." or "modern art." somebody may begin to speak ("I", "V. Smith"): not behind "Art."
+        return bool(_NUMBER.match(after) or (last[0].isupper() and key != "no" and _ROMAN.match(after)))
     if key in _BEFORE_DIGITS:
         return after[:1].isdigit()
     if last in _CITED and (after[:1].isdigit() or (len(after) == 1 and after.isupper() and after not in _STARTERS)):

@@ -73,10 +73,10 @@ def _ask_lines(answerer: "Answerer", like: "Request", form: CitationForm) -> Non
 
 def _ask_one(answerer: "Answerer", request: "Request", form: CitationForm | None) -> None:
     """Print the answer; with `form`, as JSON."""
+    from api.build import note_other_top_k
+
     reply = answerer.ask(request.question, request.top_k, request.min_confidence, request.filters)
-    fitted = answerer.calibration.fingerprint
-    if fitted and fitted.top_k != request.top_k:
-        note(f"confidence is calibrated for --top-k {fitted.top_k}; take it as a rough order only")
+    note_other_top_k(answerer, request.top_k, note)
     if form:
         from api.citation_forms import with_form
         from api.schemas import AskReply

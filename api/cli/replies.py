@@ -45,6 +45,6 @@ def _values(text: str, name: str) -> Iterator[object]:
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            line = 1 + text.count("\n", 0, getattr(error, "pos", at))
-            raise UsageError(f"{name}:{line}: not JSON ({error}); give replies as JSON or JSON Lines") from None
+            line, why = 1 + text.count("\n", 0, at), getattr(error, "msg", error)
+            raise UsageError(f"{name}:{line}: not JSON ({why}); give replies as JSON or JSON Lines") from None
         yield value

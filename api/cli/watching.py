@@ -58,6 +58,7 @@ def _moments(paths: Sequence[Path], store: Path, sweep: int) -> Iterator[None]:
             yield from _heard(paths, store, sweep)
         except FileNotFoundError:  # gone since `_identities` found it
             time.sleep(TICK / 1000)
+            yield
 
 
 def _heard(paths: Sequence[Path], store: Path, sweep: int) -> Iterator[None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ray import serve
 
+from api.build import note_other_top_k
 from api.cluster.connection import connected
 from api.cluster.serving import APP, EMBEDDER, READER, SHARD, ClusterOptions, Parts
 from api.evaluating import Notify, Progress, evaluate_with
@@ -26,12 +27,13 @@ def run_cluster_evaluation(
     gold = load_gold(gold_file)
     digest = hashlib.sha256(gold_file.read_bytes()).hexdigest()
     with connected(address):
-        answerer = _answerer(address, settings)
+        answerer = _answerer(address, settings, top_k)
+        note_other_top_k(answerer, top_k, notify)
         settings.store.mkdir(parents=True, exist_ok=True)  # the journal lies on this machine
         return evaluate_with(answerer, gold, digest, top_k=top_k, notify=notify, progress=progress)
 
 
-def _answerer(address: str, settings: Settings) -> Answerer:
+def _answerer(address: str, settings: Settings, top_k: int) -> Answerer:
     running = serve.status().applications.get(APP)
     if running is None:
         raise UsageError(f"no service {APP!r} runs on the cluster at {address}; start it with `serve run CONFIG`")
@@ -39,4 +41,4 @@ def _answerer(address: str, settings: Settings) -> Answerer:
     count = sum(name.startswith(prefix) for name in running.deployments)
     handles = [serve.get_deployment_handle(SHARD.format(number), APP) for number in range(count)]
     models = [serve.get_deployment_handle(name, APP) for name in (EMBEDDER, READER)]
-    return Parts(handles, *models).answerer(settings, ClusterOptions(store=str(settings.store)))
+    return Parts(handles, *models).answerer(settings, ClusterOptions(store=str(settings.store)), top_k)

@@ -30,7 +30,7 @@ from index.errors import PinciteError, UsageError
 from index.shards import shard_count, shard_folder
 from index.store import Store
 from index.types import EmbedderInfo, Encoder
-from rag.answer import Answerer
+from rag.answer import TOP_K, Answerer
 from rag.calibrate import Calibration
 from rag.read import Piece, ReaderInfo, Reads, Span
 
@@ -190,15 +190,15 @@ class Parts:
         """Take the handles; `shards` in order."""
         self._shards, self._embedder, self._reader = shards, embedder, reader
 
-    def answerer(self, settings: Settings, options: ClusterOptions) -> Answerer:
-        """Return an answerer that asks them; raises Unreachable where a model is not there (yet)."""
+    def answerer(self, settings: Settings, options: ClusterOptions, top_k: int = TOP_K) -> Answerer:
+        """Return an answerer that asks them, calibrated for `top_k`; raises Unreachable where a model is not there."""
         encoder = RemoteEncoder(Remote(self._embedder, "the embedder", MODEL_SECONDS))
         reader = RemoteReader(Remote(self._reader, "the reader", MODEL_SECONDS))
         manifest = manifest_for(encoder, settings.mark_boilerplate)
         shards = [Remote(shard, f"shard {number}", options.shard_seconds) for number, shard in enumerate(self._shards)]
         store = RemoteStore(settings.store, manifest, shards, options.when_missing == "partial")
         answerer = Answerer(store, encoder, reader, Calibration())
-        answerer.calibration = load_calibration(settings, answerer.fingerprint())
+        answerer.calibration = load_calibration(settings, answerer.fingerprint(top_k))
         return answerer
 
 

@@ -209,6 +209,8 @@ def test_a_period_is_statistics_only_beside_statistics():
         ),
         ("licence", "Company registration number: 01234567\n\nLicence No. :  A-12b\n© 2020 The Daily"),
         ("share", "Facebook Twitter LinkedIn\n12 shares"),
+        ("statistics", "Views: 34\nShares: 12\nDownloads: 3"),
+        ("statistics", "120 views\n34 shares"),
         ("related", "Read more: Another article\nSee also: A third article"),
     ],
 )

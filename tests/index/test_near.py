@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.load import load_bytes
-from index.near import NEAR, likeness, runs_of_text
+from index.near import NEAR, in_common, runs, runs_of_text
 from index.sketches import Copy, Sketches
 
 WORDS = [f"word{n}" for n in range(200)]
@@ -21,6 +21,10 @@ def copies(*documents):
     for one in documents:
         sketches.add(one)
     return sketches.copies()
+
+
+def likeness(one, other):
+    return in_common(runs(one), runs(other))
 
 
 def test_likeness_is_the_share_of_five_word_runs_that_two_texts_have_in_common():

@@ -98,6 +98,32 @@ def test_a_footnotes_mark_behind_an_abbreviation_ends_the_sentence():
     assert split("So wrote Smith et al.[5] Others did not.") == ["So wrote Smith et al.[5]", "Others did not."]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She said no.| X-rays were taken.",
+        "He said no.| V. Smith came.",
+        "I like modern art.| VI is old.",
+        "Open a new tab.| X-ray it.",
+        "It is art.| L'Oreal pays.",
+        "In the second year that followed upon the war the rate of interest was\n12.5.| Then it fell.",
+    ],
+)
+def test_what_looks_like_a_number_behind_words_that_end_a_sentence_begins_another(text):
+    assert split(text.replace("|", "")) == [part.strip() for part in text.split("|")]
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_clause_has_its_number_whatever_stands_above_it(line_break):
+    for above in (
+        "4. RENT",
+        "The tenant pays the rent on the first day of the month.",
+        "The tenant pays for these, and for all else:",
+    ):
+        clause = f"{above}\n4.1. The tenant pays it.".replace("\n", line_break)
+        assert split(clause)[-1] in ("4.1. The tenant pays it.", clause)
+
+
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
 def test_a_line_break_in_a_wrapped_paragraph_ends_nothing(line_break):
     text = (
