@@ -24,11 +24,9 @@ ClusterOption = Annotated[
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only documents whose source matches this glob.")]
 
 # Every command takes these, so that one set of options serves them all; one that has no use for one does not show it.
-_UNUSED = "Taken by every command; this one has no use for it."
 _COMMON = {
-    "store": Annotated[Path | None, typer.Option("--store", hidden=True, help=_UNUSED)],
-    "embedder": Annotated[str | None, typer.Option("--embedder", hidden=True, help=_UNUSED)],
-    "reader": Annotated[str | None, typer.Option("--reader", hidden=True, help=_UNUSED)],
+    name: Annotated[str | None, typer.Option(f"--{name}", hidden=True, help="Of no use to this command.")]
+    for name in ("store", "embedder", "reader")
 }
 
 

@@ -161,7 +161,8 @@ def test_the_whole_time_counts_what_it_takes_to_put_the_answer_together(store, a
     answerer.calibration = Slow()
     timings = answerer.ask("Where does the long river Nile end?").timings_ms
     assert (timings.embed, timings.search, timings.read) == (0, 0, 0)
-    assert timings.total == 1000 * len(seconds) > 0
+    assert seconds  # it was asked for: all of the time is what putting the answer together took
+    assert timings.total == 1000 * len(seconds)
 
 
 def test_only_as_many_passages_are_read_and_returned_as_asked_for(store, add):
