@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[import-not-found]
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from index.durable import publish
 from index.errors import ModelError
+from index.processor import has
 
 # The package loads its converter with itself: a good part of a start, which running a model never needs. None makes
 # that import fail, which the package passes over; `openvino.convert_model` is then absent from this process.
@@ -246,7 +246,7 @@ def has_bf16() -> bool:
 def has_int8() -> bool:
     """Return whether the processor is known to add products of int8 without overflow; those with bf16 do."""
     # OpenVINO does not tell; NumPy's own table does, but for AVX-VNNI without AVX-512, and for ARM.
-    return has_bf16() or bool(__cpu_features__.get("AVX512VNNI", False))
+    return has_bf16() or has("AVX512VNNI")
 
 
 def precision_hint(precision: str) -> str:

@@ -35,7 +35,7 @@ CREATE TABLE documents (
     size INTEGER NOT NULL, encoding TEXT, bom_bytes INTEGER NOT NULL, media_type TEXT NOT NULL, origin TEXT,
     publisher TEXT, published TEXT, metadata TEXT NOT NULL, marks TEXT NOT NULL, text_sha256 TEXT NOT NULL,
     text TEXT NOT NULL);
-CREATE INDEX documents_by_generation ON documents (generation);
+CREATE INDEX documents_by_generation ON documents (generation, passages);
 CREATE INDEX documents_by_sha256 ON documents (sha256);
 CREATE TABLE passages (
     passage_id INTEGER PRIMARY KEY AUTOINCREMENT, document_key INTEGER NOT NULL REFERENCES documents,

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import StoreError
+from index.processor import kernels_named
+
+with kernels_named():
+    import faiss
 
 Ids = NDArray[np.int64]
 Rows = NDArray[np.float32]
@@ -32,6 +35,7 @@ EXACT_LIMIT = 50_000  # rows; 77 MB to look through at dimension 384
 PROBES = 64  # lists read for a question; a filter reads more, as it leaves fewer rows in each
 _LISTS = 4  # lists = _LISTS * sqrt(rows): as many centroids to compare as rows to read, about
 _SAMPLE = 64  # rows a centroid is fitted to
+_PASSES = 4  # of k-means; FAISS's own ten take longer than what they find more is worth
 _STALE = 1.5  # centroids are fitted anew once their number is off by this factor
 _WIDEN = 0.25  # of the range of values found in the sample, on either side
 _LOSS, _LOOKED_AT = 2e-3, 256  # squared, of unit rows; texts of subjects that the sample lacked lose about 1e-4
@@ -179,7 +183,8 @@ def extend_base(path: Path, old: Path, batches: Batches, dead: Ids, rows: int) -
     wanted = _list_count(rows)
     if isinstance(base, faiss.IndexIDMap2) or not base.nlist / _STALE <= wanted <= base.nlist * _STALE:
         return None
-    base.remove_ids(faiss.IDSelectorBatch(dead))
+    if len(dead):  # it looks at every row
+        base.remove_ids(faiss.IDSelectorBatch(dead))
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     for ids, added in batches:
         if _lost(base, added) > _LOSS:
@@ -191,7 +196,7 @@ def extend_base(path: Path, old: Path, batches: Batches, dead: Ids, rows: int) -
 def _lost(base: Any, rows: Rows) -> float:  # noqa: ANN401 (faiss has no types)
     """Return what a byte a dimension loses of such rows: the mean squared distance of some to what is kept of them."""
     some = rows[:: max(1, len(rows) // _LOOKED_AT)]
-    return float(np.mean(np.sum((base.sa_decode(base.sa_encode(some)) - some) ** 2, axis=1)))
+    return float(np.mean(np.sum((base.sq.decode(base.sq.compute_codes(some)) - some) ** 2, axis=1)))
 
 
 def _write(path: Path, base: Any) -> str:  # noqa: ANN401 (faiss has no types)
@@ -230,8 +235,11 @@ def _list_count(rows: int) -> int:
 def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 (faiss has no types)
     """Return an inverted file without rows, its centroids fitted to evenly spaced ones of the batches."""
     count = _list_count(rows)
-    step = max(1, rows // (_SAMPLE * count))
-    sample = np.concatenate([found[-ids[0] % step :: step] for ids, found in batches])
+    wanted, seen, parts = min(rows, _SAMPLE * count), 0, []
+    for ids, found in batches:
+        place = np.arange(seen, seen := seen + len(ids))
+        parts.append(found[(place + 1) * wanted // rows > place * wanted // rows])
+    sample = np.concatenate(parts)
     # Not by residual: equal rows then have equal codes in whichever list they lie, and rows of subjects that the sample
     # had nothing of are still within the range of values, which is widened for them.
     kind, by_residual = faiss.ScalarQuantizer.QT_8bit, False
@@ -239,6 +247,7 @@ def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 
         faiss.IndexFlatIP(dimension), dimension, count, kind, faiss.METRIC_INNER_PRODUCT, by_residual
     )
     index.sq.rangestat_arg = _WIDEN
+    index.cp.niter = _PASSES
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     index.train(sample)
     return index

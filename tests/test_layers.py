@@ -88,11 +88,13 @@ def test_the_check_catches_an_import_against_the_direction_and_one_outside_its_h
 def test_settings_alone_read_the_environment_variables_of_pincite():
     readers = [m for m in MODULES if "os.environ" in (ROOT / m).read_text("utf-8")]
     # The converter's process is told to stay offline, and passes its environment on; prometheus_client shares numbers
-    # between processes where a variable of its own says so; ray is told to send nothing by one of its own.
+    # between processes where a variable of its own says so; ray is told to send nothing by one of its own,
+    # and FAISS's OpenBLAS which kernels to take.
     assert set(readers) == {
         "api/settings.py",
         "api/metrics.py",
         "api/cluster/__init__.py",
         "index/convert.py",
         "index/models.py",
+        "index/processor.py",
     }

@@ -72,7 +72,7 @@ def test_what_is_known_of_a_processor_decides_and_int8_elsewhere_is_warned_of(
     bf16, features, known, monkeypatch, caplog
 ):
     monkeypatch.setattr("index.runtime.has_bf16", lambda: bf16)
-    monkeypatch.setattr("index.runtime.__cpu_features__", features)
+    monkeypatch.setattr("index.processor.__cpu_features__", features)
     assert has_int8() is known
     build_embedder(Settings(precision="int8"))
     assert ("not known to add without overflow" in caplog.text) is not known
