@@ -235,11 +235,11 @@ def _list_count(rows: int) -> int:
 def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 (faiss has no types)
     """Return an inverted file without rows, its centroids fitted to evenly spaced ones of the batches."""
     count = _list_count(rows)
-    wanted, seen, parts = min(rows, _SAMPLE * count), 0, []
+    wanted, seen, sample = min(rows, _SAMPLE * count), 0, []
     for ids, found in batches:
-        place = np.arange(seen, seen := seen + len(ids))
-        parts.append(found[(place + 1) * wanted // rows > place * wanted // rows])
-    sample = np.concatenate(parts)
+        places = np.arange(seen, seen + len(ids))
+        sample.append(found[(places + 1) * wanted // rows > places * wanted // rows])
+        seen += len(ids)
     # Not by residual: equal rows then have equal codes in whichever list they lie, and rows of subjects that the sample
     # had nothing of are still within the range of values, which is widened for them.
     kind, by_residual = faiss.ScalarQuantizer.QT_8bit, False
@@ -249,7 +249,7 @@ def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 
     index.sq.rangestat_arg = _WIDEN
     index.cp.niter = _PASSES
     faiss.omp_set_num_threads(os.cpu_count() or 1)
-    index.train(sample)
+    index.train(np.concatenate(sample))
     return index
 
 
