@@ -20,8 +20,8 @@ def has(*features: str) -> bool:
 def kernels_named() -> Iterator[None]:
     """Have an OpenBLAS that is loaded meanwhile take the kernels for these instructions; a user's own choice stays.
 
-    It goes by a list of models, and takes a processor that came after it for one of 2004, without AVX. FAISS's package
-    holds one of 2021 (decision 0013).
+    OpenBLAS goes by a list of models, and takes a processor that is not in it for one of 2004, without AVX. FAISS's
+    package holds one of 2021 (decision 0013).
     """
     kernels = next((name for name, features in _KERNELS.items() if has(*features)), None)
     if kernels is None or _CORETYPE in os.environ:

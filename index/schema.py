@@ -23,6 +23,7 @@ from index.manifest import FORMAT_VERSION, Manifest
 from index.types import Document, Field, Heading, Mark, Metadata, StoredDocument
 
 # `text` is the last column of its row, so that reading any other never walks the pages it overflows to.
+# `documents_by_generation` holds `passages` so that their sum is read from it alone.
 # `deletions` is kept until both derived indexes have passed the generation.
 TABLES = """
 CREATE TABLE store (

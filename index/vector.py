@@ -35,7 +35,7 @@ EXACT_LIMIT = 50_000  # rows; 77 MB to look through at dimension 384
 PROBES = 64  # lists read for a question; a filter reads more, as it leaves fewer rows in each
 _LISTS = 4  # lists = _LISTS * sqrt(rows): as many centroids to compare as rows to read, about
 _SAMPLE = 64  # rows a centroid is fitted to
-_PASSES = 4  # of k-means; FAISS's own ten take longer than what they find more is worth
+_PASSES = 4  # of k-means; FAISS makes ten
 _STALE = 1.5  # centroids are fitted anew once their number is off by this factor
 _WIDEN = 0.25  # of the range of values found in the sample, on either side
 _LOSS, _LOOKED_AT = 2e-3, 256  # squared, of unit rows; texts of subjects that the sample lacked lose about 1e-4
