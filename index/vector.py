@@ -161,8 +161,8 @@ def write_base(path: Path, batches: Callable[[], Batches], rows: int, dimension:
     `batches` gives all rows, their number is `rows`; it is called twice where the base will be approximate. The file
     appears whole or not at all. Raises StoreError where it cannot be written.
     """
-    base = _flat(dimension) if rows <= EXACT_LIMIT else _lists(batches(), rows, dimension)
     faiss.omp_set_num_threads(os.cpu_count() or 1)
+    base = _flat(dimension) if rows <= EXACT_LIMIT else _lists(batches(), rows, dimension)
     for ids, added in batches():
         base.add_with_ids(added, ids)
     return _write(path, base)
@@ -248,7 +248,6 @@ def _lists(batches: Batches, rows: int, dimension: int) -> Any:  # noqa: ANN401 
     )
     index.sq.rangestat_arg = _WIDEN
     index.cp.niter = _PASSES
-    faiss.omp_set_num_threads(os.cpu_count() or 1)
     index.train(np.concatenate(sample))
     return index
 

@@ -21,6 +21,7 @@ print(json.dumps([found, os.environ.get("OPENBLAS_CORETYPE")]))
 CPUINFO = Path("/proc/cpuinfo")
 LINES = CPUINFO.read_text("utf-8").splitlines() if CPUINFO.exists() else []
 FLAGS = set(next((line for line in LINES if line.startswith("flags")), "").split())
+with_avx2 = pytest.mark.skipif(not {"avx2", "fma"} <= FLAGS, reason="a processor without AVX2")
 WIDE = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
 
@@ -30,12 +31,12 @@ def loaded(**environment):
     return json.loads(subprocess.check_output([sys.executable, "-c", LOADED], env=rest | environment, text=True))
 
 
-@pytest.mark.skipif(not {"avx2", "fma"} <= FLAGS, reason="a processor without AVX2")
+@with_avx2
 def test_kernels_are_those_of_the_instructions_that_the_system_lists_and_nothing_is_left_behind():
     assert loaded() == [["SkylakeX" if WIDE <= FLAGS else "Haswell"], None]
 
 
-@pytest.mark.skipif(not {"avx2", "fma"} <= FLAGS, reason="a processor without AVX2")
+@with_avx2
 def test_what_a_user_chose_stays():
     assert loaded(OPENBLAS_CORETYPE="Nehalem") == [["Nehalem"], "Nehalem"]
 
