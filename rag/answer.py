@@ -9,13 +9,14 @@ from typing import NamedTuple, TypeVar
 
 from index.errors import UsageError
 from index.moment import Corpus, Moment
-from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, StoredPassage, is_encodable
+from index.types import NO_FILTERS, Encoder, Filters, StoredDocument, is_encodable
 from rag.calibrate import Calibration, Fingerprint
-from rag.candidates import Candidate, group, reading_text
+from rag.candidates import Candidate, candidates, group, reading_text
 from rag.compose import found_passages, statements
+from rag.evidence import weights_for
 from rag.read import Piece, Reads, Span
-from rag.retrieve import FUSION, retrieve
-from rag.types import MAX_QUESTION, Answer, Asked, SearchResult, StoreInfo, Timings, is_blank
+from rag.retrieve import FUSION, Retrieved, retrieve
+from rag.types import MAX_QUESTION, NO_TIME, Answer, Asked, FoundPassage, SearchResult, StoreInfo, Timings, is_blank
 
 T = TypeVar("T")
 Spans = list[Span | None]
@@ -54,12 +55,15 @@ class Request:
 class _Found(NamedTuple):
     """What retrieval gave for one request; `texts` are the first `top_k` of `ranking`, as the reader reads them."""
 
-    ranking: list[tuple[StoredPassage, float]]
+    ranking: list[Retrieved]
     documents: dict[str, StoredDocument]
     texts: list[tuple[Piece, ...]]
     info: StoreInfo
     embed_ms: float
     search_ms: float
+
+    def passages(self, top: int | None = None) -> tuple[FoundPassage, ...]:
+        return found_passages([(one.stored, one.score) for one in self.ranking[:top]], self.documents)
 
 
 class _Batch(NamedTuple):
@@ -84,12 +88,13 @@ class Answerer:
     def __init__(self, store: Corpus, encoder: Encoder, reader: Reads, calibration: Calibration) -> None:
         """Put the parts together; none is owned, so closing the store is the caller's."""
         self.store, self.encoder, self.reader, self.calibration = store, encoder, reader, calibration
+        self._weights = weights_for(encoder.info.sha256, reader.info.sha256)
 
     def fingerprint(self, top_k: int = TOP_K) -> Fingerprint:
         """Return what a calibration must have been fitted with to hold here."""
         embedder, reader = self.encoder.info, self.reader.info
         precision = "/".join(_ALIKE.get(info.precision, info.precision) for info in (embedder, reader))
-        return Fingerprint(embedder.sha256, reader.sha256, precision, top_k, FUSION)
+        return Fingerprint(embedder.sha256, reader.sha256, precision, top_k, FUSION + self._weights.key)
 
     def threshold(self, min_confidence: float | str | None) -> float:
         """Return the confidence from which an answer is given; UsageError for a value that means nothing."""
@@ -137,9 +142,8 @@ class Answerer:
         """Yield the passages as soon as they are found, then the answer read from them: that which `ask` gives."""
         batch = self._find_batch([request], depth=0)
         (found,) = batch.finds
-        passages = found_passages(found.ranking[: request.top_k], found.documents)
         timings = _timings(found.embed_ms, found.search_ms, 0.0, batch.ms)
-        yield SearchResult(request.question, passages, timings, found.info)
+        yield SearchResult(request.question, found.passages(request.top_k), timings, found.info)
         yield from (asked.answer for asked in self._composed(batch, self._read_batch(batch)))
 
     def ask_many(self, questions: Iterable[str], top_k: int, depth: int) -> Iterator[Asked]:
@@ -158,7 +162,7 @@ class Answerer:
         began = time.perf_counter()
         found = self._find(Request(query, top_k, None, filters), depth=0, read=False)
         timings = _timings(found.embed_ms, found.search_ms, 0.0, _since(began))
-        return SearchResult(query, found_passages(found.ranking, found.documents), timings, found.info)
+        return SearchResult(query, found.passages(), timings, found.info)
 
     def _find_batch(self, requests: Sequence[Request], depth: int) -> _Batch:
         began = time.perf_counter()
@@ -180,24 +184,24 @@ class Answerer:
         for request, threshold, found in zip(batch.requests, batch.thresholds, batch.finds, strict=True):
             own = [next(spans) for _ in found.texts]
             timings = _timings(found.embed_ms, found.search_ms, reading.ms, batch.ms + reading.ms)
-            yield Asked(
-                answer=self._answer(request, threshold, found, own, timings),
-                ranking=found_passages(found.ranking, found.documents),
-                quotes=tuple(map(_quote, own)),
-            )
+            began = time.perf_counter()
+            read = candidates(request.question, found.ranking, found.texts, own, self._weights)
+            answer = self._answer(request, threshold, found, read)
+            timings = replace(timings, total=round(timings.total + _since(began), 3))
+            yield Asked(replace(answer, timings_ms=timings), found.passages(), tuple(read))
 
     def _find(self, request: Request, depth: int, read: bool = True) -> _Found:
         began = time.perf_counter()
         vector = self.encoder.encode_query(request.question)
         embed_ms = _since(began)
 
-        def look(moment: Moment) -> tuple[list[tuple[StoredPassage, float]], dict[str, StoredDocument], StoreInfo]:
+        def look(moment: Moment) -> tuple[list[Retrieved], dict[str, StoredDocument], StoreInfo]:
             ranking = retrieve(moment, request.question, vector, max(depth, request.top_k), request.filters)
-            wanted = dict.fromkeys(stored.passage.document_id for stored, _ in ranking)
+            wanted = dict.fromkeys(one.stored.passage.document_id for one in ranking)
             return ranking, moment.stored_documents(wanted), self._info(moment)
 
         ranking, documents, info = self._at_one_moment(look)
-        chosen = [stored.passage for stored, _ in ranking[: request.top_k]] if read else []
+        chosen = [one.stored.passage for one in ranking[: request.top_k]] if read else []
         texts = [reading_text(documents[passage.document_id], passage) for passage in chosen]
         return _Found(ranking, documents, texts, info, embed_ms, _since(began) - embed_ms)
 
@@ -222,9 +226,8 @@ class Answerer:
             missing_shards=moment.missing_shards,
         )
 
-    def _answer(self, request: Request, threshold: float, found: _Found, spans: Spans, spent: Timings) -> Answer:
-        began = time.perf_counter()
-        groups = group(_candidates(found, spans))
+    def _answer(self, request: Request, threshold: float, found: _Found, read: Sequence[Candidate | None]) -> Answer:
+        groups = group(one for one in read if one)
         said = statements(groups, found.documents, self.calibration, threshold)
         best = said[0] if said else None
         given = best if best and best.confidence >= threshold else None
@@ -236,8 +239,8 @@ class Answerer:
             calibrated=self.calibration.fingerprint == self.fingerprint(request.top_k),
             citations=given.citations if given else (),
             alternatives=tuple(other.as_alternative() for other in said[1:]),
-            passages=found_passages(found.ranking[: request.top_k], found.documents),
-            timings_ms=replace(spent, total=round(spent.total + _since(began), 3)),
+            passages=found.passages(request.top_k),
+            timings_ms=NO_TIME,
             store=found.info,
             candidate=best.answer if best else None,
             candidate_score=groups[0].best.score if groups else None,
@@ -255,26 +258,6 @@ class AnswererAt(Answerer):
 
     def _at_one_moment(self, look: Callable[[Moment], T]) -> T:
         return look(self._moment)
-
-
-def _candidates(found: _Found, spans: Spans) -> list[Candidate]:
-    candidates = []
-    for (stored, _), text, span in zip(found.ranking, found.texts, spans, strict=False):
-        place = text[span.piece].start if span else None
-        if span is None or place is None:
-            continue
-        candidates.append(
-            Candidate(
-                document_id=stored.passage.document_id,
-                source=stored.source,
-                start=place + span.start,
-                end=place + span.end,
-                quote=span.quote,
-                # Finer differences come from how a batch was padded, and would make ties depend on it.
-                score=round(span.margin, 4),
-            )
-        )
-    return candidates
 
 
 def _quote(span: Span | None) -> str | None:

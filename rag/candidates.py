@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from index.near import NEAR, in_common, runs
 from index.types import Document, Passage, StoredDocument
+from rag.evidence import Evidence, Wanted, Weights
 from rag.normalise import normalise
-from rag.read import Piece
+from rag.read import Piece, Span
+from rag.retrieve import Retrieved
 
 Runs = Callable[[Document], frozenset[str]]  # what `index.near.runs` gives
 
@@ -15,7 +17,7 @@ _FAR = 4  # times the length of the other: too long for a copy with another fram
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The reader's answer in one window, at `start:end` of a document; confidence is a function of `score`."""
+    """The reader's answer in one text, at `start:end` of a document; confidence is a function of `score`."""
 
     document_id: str
     source: str
@@ -23,6 +25,7 @@ class Candidate:
     end: int
     quote: str
     score: float
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,37 @@ def reading_text(stored: StoredDocument, passage: Passage) -> tuple[Piece, ...]:
         pieces += [Piece(introduction, None)] if introduction else []
         pieces += [Piece(text[fact.start : fact.end], fact.start), Piece("\n", None)]
     return (*pieces, Piece(passage.text, passage.start))
+
+
+def candidates(
+    question: str,
+    ranking: Sequence[Retrieved],
+    texts: Sequence[tuple[Piece, ...]],
+    spans: Sequence[Span | None],
+    weights: Weights,
+) -> list[Candidate | None]:
+    """Return what was read of each text, None where that was nothing. The texts are of the ranking's first passages."""
+    wanted = Wanted.of(question)
+    found: list[Candidate | None] = []
+    for one, text, span in zip(ranking, texts, spans, strict=False):
+        place = text[span.piece].start if span else None
+        if span is None or place is None:
+            found.append(None)
+            continue
+        evidence = Evidence.of(wanted, one, span, text[span.piece].text)
+        found.append(
+            Candidate(
+                document_id=one.stored.passage.document_id,
+                source=one.stored.source,
+                start=place + span.start,
+                end=place + span.end,
+                quote=span.quote,
+                # Finer differences come from how a batch was padded, and would make ties depend on it.
+                score=round(weights.score(evidence), 4),
+                evidence=evidence,
+            )
+        )
+    return found
 
 
 def group(candidates: Iterable[Candidate]) -> list[Group]:

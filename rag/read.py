@@ -14,6 +14,7 @@ from index.offsets import widen
 from index.runtime import AUTO, ConvertedModel
 
 MAX_ANSWER_TOKENS = 30  # as the default reader was trained and measured
+MOST_LEAD = 15.0  # logits; a span without a rival has it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Span:
     """A candidate answer: `quote` lies at `start:end` of the text of piece number `piece`.
 
     `margin` is start + end logit of the span minus start + end logit of the null answer of the same window, so
-    margins of different windows compare; above 0 the reader would rather answer than not.
+    margins of different windows compare; above 0 the reader would rather answer than not. `lead` is start + end logit
+    of the span minus that of the best one in its window that does not overlap it, at most `MOST_LEAD`.
     """
 
     piece: int
@@ -37,6 +39,7 @@ class Span:
     end: int
     quote: str
     margin: float
+    lead: float = MOST_LEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,16 @@ def best_span(
     number = int(piece_of[first])
     begin, text = sum(len(piece.text) for piece in pieces[:number]), pieces[number].text
     start, end = widen(text, int(spans[first, 0]) - begin, int(spans[last, 1]) - begin, 0, len(text))
-    return Span(number, start, end, text[start:end], float(scores[first, extra]) - float(starts[0] + ends[0]))
+    score = float(scores[first, extra])
+    lead = min(score - _best_apart(scores, first, last), MOST_LEAD)
+    return Span(number, start, end, text[start:end], score - float(starts[0] + ends[0]), lead)
+
+
+def _best_apart(scores: NDArray[np.float32], first: int, last: int) -> float:
+    """Return the greatest score of a span that ends before token `first` or begins after `last`; -inf without one."""
+    ends_before = np.add.outer(np.arange(first), np.arange(MAX_ANSWER_TOKENS)) < first
+    before = scores[:first].max(initial=-np.inf, where=ends_before)
+    return float(max(before, scores[last + 1 :].max(initial=-np.inf)))
 
 
 def _ahead(values: NDArray[Any], beyond: float) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """Candidates for a question: dense and lexical lists, fused."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,19 @@ COPIES = 3  # versions of nearly the same passage that may stand among the first
 DIGITS = 6  # scores that differ by less are ties: the last bits depend on how a product was summed
 TERMS = 2  # raise it when `index.lexical.terms` makes something else of a question
 FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}:{COPIES}"  # what a calibration depends on
+
+
+class Retrieved(NamedTuple):
+    """A passage that was found, its fused `score`, and how it stands on either side by itself.
+
+    `similarity` is the cosine of question and passage; of a passage that the dense list lacks it is the list's last,
+    which is no less. `term_share` is the passage's BM25 score in parts of the greatest, 0..1; 1 where nothing has any.
+    """
+
+    stored: StoredPassage
+    score: float
+    similarity: float
+    term_share: float
 
 
 def min_max(ranking: Ranking) -> dict[int, float]:
@@ -48,14 +62,25 @@ def fuse(dense: Ranking, lexical: Ranking, dense_weight: float = DENSE_WEIGHT) -
 
 def retrieve(
     moment: Moment, question: str, vector: NDArray[np.float32], depth: int, filters: Filters
-) -> list[tuple[StoredPassage, float]]:
-    """Return at most `depth` passages with their fused scores, best first but for what `uncrowded` puts last.
+) -> list[Retrieved]:
+    """Return at most `depth` passages, by their fused scores, best first but for what `uncrowded` puts last.
 
     `vector` is the question's, a unit row of shape (dimension,). Filters act before ranking. Ties go to the earlier
     (source, start).
     """
     found = moment.rankings(question, vector, max(CANDIDATES, depth), filters)
-    return uncrowded(_best_first(moment, fuse(found.dense, found.lexical), depth), depth)
+    ranked = uncrowded(_best_first(moment, fuse(found.dense, found.lexical), depth), depth)
+    similarity, weight = dict(found.dense), dict(found.lexical)
+    least, most = min(similarity.values(), default=0.0), max(weight.values(), default=0.0)
+    return [
+        Retrieved(
+            stored,
+            score,
+            similarity.get(stored.passage_id, least),
+            weight.get(stored.passage_id, 0.0) / most if most > 0 else 1.0,
+        )
+        for stored, score in ranked
+    ]
 
 
 def uncrowded(ranked: Iterable[tuple[StoredPassage, float]], depth: int) -> list[tuple[StoredPassage, float]]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from rag.candidates import Candidate
+
 MAX_QUESTION = 1_000  # characters
 
 
@@ -77,6 +79,9 @@ class Timings:
     total: float
 
 
+NO_TIME = Timings(0.0, 0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Partial:
     """What a reply does without: the numbers of the shards that could not be asked, ascending."""
@@ -149,10 +154,15 @@ class SearchResult:
 class Asked:
     """A reply with the fused ranking it was read from, best first: what evaluation judges. It stays inside.
 
-    `quotes` is what the reader answers to each of the first passages of the ranking alone, however unsure; None where
-    it finds nothing to say.
+    `candidates` are what the reader answers to each of the first passages of the ranking alone, however unsure; None
+    where it finds nothing to say.
     """
 
     answer: Answer
     ranking: tuple[FoundPassage, ...]
-    quotes: tuple[str | None, ...] = ()
+    candidates: tuple[Candidate | None, ...] = ()
+
+    @property
+    def quotes(self) -> tuple[str | None, ...]:
+        """Return what the candidates say."""
+        return tuple(one.quote if one else None for one in self.candidates)

@@ -59,8 +59,8 @@ def mine_hard_negatives(
             for example in (one for one in examples if one.answers):
                 vector = encoder.encode_query(example.question)
                 texts: dict[str, str] = {}  # copies count once, as the first
-                for found, _ in retrieve(snapshot, example.question, vector, DEPTH, Filters()):
-                    texts.setdefault(found.passage.text, titles[found.source])
+                for found in retrieve(snapshot, example.question, vector, DEPTH, Filters()):
+                    texts.setdefault(found.stored.passage.text, titles[found.stored.source])
                 answers = [answer.text for answer in accepted[normalise(example.question)]]
                 wrong = (pair for pair in texts.items() if not holds_answer(answers, pair[0], in_words(pair[0])))
                 yield [

@@ -108,7 +108,7 @@ def test_the_products_settings_rank_as_the_product_does(beir, tmp_path):
     vector = encoder.encode_query(question)
     store = fill(tmp_path / "store", collection.documents, encoder, vectors, Cut(ChunkLimits(WINDOW)))
     with store, store.snapshot() as snapshot:
-        product = [stored for stored, _ in retrieve(snapshot, question, vector, 10, NO_FILTERS)]
+        product = [found.stored for found in retrieve(snapshot, question, vector, 10, NO_FILTERS)]
         (dense,), (lexical,) = nearest(snapshot, [vector]), matching(snapshot, [question], None)
         fused = Fuse("product", DENSE_WEIGHT, CANDIDATES)(dense, lexical)
         assert ordered(fused, passages(snapshot)) == product

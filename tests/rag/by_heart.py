@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from rag.candidates import Candidate
+from rag.evidence import Evidence
 from rag.gold import GoldQuestion
 from rag.read import Piece
 from rag.types import Answer, Asked, Citation, FoundPassage, StoreInfo, Timings
@@ -55,6 +57,11 @@ def cite():
     )
 
 
+def read_as(quote):
+    """The candidate that says so; None for None."""
+    return quote and Candidate("d", "a.txt", 0, len(quote), quote, 0.0, Evidence(0.0, 0.0, 1.0, 1.0, 0, 0))
+
+
 class ByHeart:
     """Replies by question: (answer, candidate, confidence). Keeps what it is asked, also alone, and what it reads."""
 
@@ -75,7 +82,7 @@ class ByHeart:
         for question in questions:
             self.asked.append(question)
             found = FoundPassage(1, "d", "a.txt", None, 0, len(TEXT), TEXT, 1.0)
-            yield Asked(self.reply(question, 99.0), (found,), self.quotes)
+            yield Asked(self.reply(question, 99.0), (found,), tuple(map(read_as, self.quotes)))
 
     def ask(self, question, top_k):
         self.alone.append(question)

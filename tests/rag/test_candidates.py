@@ -1,9 +1,11 @@
 from index.types import Document, Field, Metadata, Passage, StoredDocument
 from rag.candidates import Candidate, copied, group, kept_runs, reading_text, supporters
+from rag.evidence import Evidence
 
 
 def candidate(quote, score, source="a.txt", start=0):
-    return Candidate(f"id of {source}", source, start, start + len(quote), quote, score)
+    evidence = Evidence(score, 0.0, 1.0, 1.0, 0, 0)
+    return Candidate(f"id of {source}", source, start, start + len(quote), quote, score, evidence)
 
 
 def test_the_same_answer_of_two_documents_is_one_group_judged_by_its_best():
