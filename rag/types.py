@@ -1,8 +1,10 @@
 """What the answerer returns. `api` translates these to JSON with the same names."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rag.candidates import Candidate
+if TYPE_CHECKING:  # it brings the models' runtime along, which who handles replies does without
+    from rag.candidates import Candidate
 
 MAX_QUESTION = 1_000  # characters
 
@@ -160,7 +162,7 @@ class Asked:
 
     answer: Answer
     ranking: tuple[FoundPassage, ...]
-    candidates: tuple[Candidate | None, ...] = ()
+    candidates: "tuple[Candidate | None, ...]" = ()
 
     @property
     def quotes(self) -> tuple[str | None, ...]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 from index.types import Document, Field, Metadata, Passage, StoredDocument
 from rag.candidates import Candidate, copied, group, kept_runs, reading_text, supporters
 from rag.evidence import Evidence
@@ -96,3 +99,9 @@ def test_the_same_bytes_are_a_copy_and_two_places_of_one_document_are_not():
         *(None, None, short.document_id),
         *(None, short.document_id),
     ]
+
+
+def test_who_handles_replies_loads_nothing_that_answers():
+    heavy = "{'openvino', 'faiss', 'tantivy', 'tokenizers', 'numpy'} & set(sys.modules)"
+    code = f"import sys, rag.types; print(sorted({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
