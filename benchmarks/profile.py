@@ -104,6 +104,7 @@ ASKING = (
     Point("reader: tokenize", "rag.read", "Reader._windows"),
     Point("reader: choose spans", "rag.read", "best_span"),
     Point("reader: choose spans", "rag.read", "Reader.read"),
+    Point("answer: weigh the evidence", "rag.answer", "candidates"),
     Point("answer: group", "rag.answer", "group"),
     Point("answer and alternatives: sentence, citations", "rag.answer", "statements"),
     Point("answer: passages of the reply", "rag.answer", "found_passages"),
