@@ -38,7 +38,7 @@ class Kept:
     """The contexts that are kept, ready to be asked whether they may answer a question."""
 
     def __init__(self, contexts: Sequence[str]) -> None:
-        """Take them apart."""
+        """Normalise each, and take its terms."""
         self._texts = [(f" {normalise(context)} ", terms(context).keys()) for context in contexts]
 
     def may_answer(self, row: Row) -> bool:
@@ -72,7 +72,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [row for path in given.questions for row in read_rows(path)]
     articles = given.out / "articles"
-    articles.mkdir(parents=True, exist_ok=True)
+    articles.mkdir(parents=True)  # what another run left there would be indexed too
     for context in {row["context"] for row in rows}:
         if is_kept(digits := digits_of(context)):
             (articles / f"{digits}.txt").write_bytes(context.encode())

@@ -16,7 +16,7 @@ from rag.compose import found_passages, statements
 from rag.evidence import weights_for
 from rag.read import Piece, Reads, Span
 from rag.retrieve import FUSION, Retrieved, retrieve
-from rag.types import MAX_QUESTION, NO_TIME, Answer, Asked, FoundPassage, SearchResult, StoreInfo, Timings, is_blank
+from rag.types import MAX_QUESTION, Answer, Asked, FoundPassage, SearchResult, StoreInfo, Timings, is_blank
 
 T = TypeVar("T")
 Spans = list[Span | None]
@@ -186,9 +186,8 @@ class Answerer:
             timings = _timings(found.embed_ms, found.search_ms, reading.ms, batch.ms + reading.ms)
             began = time.perf_counter()
             read = candidates(request.question, found.ranking, found.texts, own, self._weights)
-            answer = self._answer(request, threshold, found, read)
-            timings = replace(timings, total=round(timings.total + _since(began), 3))
-            yield Asked(replace(answer, timings_ms=timings), found.passages(), tuple(read))
+            answer = self._answer(request, threshold, found, read, timings, began)
+            yield Asked(answer, found.passages(), tuple(read))
 
     def _find(self, request: Request, depth: int, read: bool = True) -> _Found:
         began = time.perf_counter()
@@ -226,7 +225,15 @@ class Answerer:
             missing_shards=moment.missing_shards,
         )
 
-    def _answer(self, request: Request, threshold: float, found: _Found, read: Sequence[Candidate | None]) -> Answer:
+    def _answer(
+        self,
+        request: Request,
+        threshold: float,
+        found: _Found,
+        read: Sequence[Candidate | None],
+        spent: Timings,
+        began: float,
+    ) -> Answer:
         groups = group(one for one in read if one)
         said = statements(groups, found.documents, self.calibration, threshold)
         best = said[0] if said else None
@@ -240,7 +247,7 @@ class Answerer:
             citations=given.citations if given else (),
             alternatives=tuple(other.as_alternative() for other in said[1:]),
             passages=found.passages(request.top_k),
-            timings_ms=NO_TIME,
+            timings_ms=replace(spent, total=round(spent.total + _since(began), 3)),
             store=found.info,
             candidate=best.answer if best else None,
             candidate_score=groups[0].best.score if groups else None,

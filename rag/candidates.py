@@ -69,7 +69,7 @@ def candidates(
     """Return what was read of each text, None where that was nothing. The texts are of the ranking's first passages."""
     wanted = Wanted.of(question)
     found: list[Candidate | None] = []
-    for one, text, span in zip(ranking, texts, spans, strict=False):
+    for one, text, span in zip(ranking[: len(texts)], texts, spans, strict=True):
         place = text[span.piece].start if span else None
         if span is None or place is None:
             found.append(None)

@@ -54,7 +54,7 @@ class Evidence:
     def of(cls, wanted: Wanted, found: Retrieved, span: Span, text: str) -> "Evidence":
         """Weigh a span of `text`, the piece it was read in: a passage of some sentences, or a title or byline."""
         missing, lost = 0, 0
-        if wanted.names or wanted.negated:  # to find a sentence takes its time
+        if wanted.names or wanted.negated:  # the sentence of a span is not found for nothing
             start, end = sentence_at(text, span.start, span.end)
             sentence = text[start:end]
             missing = len(wanted.names - terms(sentence).keys())

@@ -22,8 +22,9 @@ FUSION = f"convex:{DENSE_WEIGHT}:{CANDIDATES}:{TERMS}:{COPIES}"  # what a calibr
 class Retrieved(NamedTuple):
     """A passage that was found, its fused `score`, and how it stands on either side by itself.
 
-    `similarity` is the cosine of question and passage; of a passage that the dense list lacks it is the list's last,
-    which is no less. `term_share` is the passage's BM25 score in parts of the greatest, 0..1; 1 where nothing has any.
+    `similarity` is the cosine of question and passage, or the dense list's last where that lacks the passage.
+    `term_share` is the passage's BM25 score in parts of the greatest, 0..1: 0 where the lexical list lacks the passage,
+    1 where nothing has any.
     """
 
     stored: StoredPassage
@@ -70,14 +71,14 @@ def retrieve(
     """
     found = moment.rankings(question, vector, max(CANDIDATES, depth), filters)
     ranked = uncrowded(_best_first(moment, fuse(found.dense, found.lexical), depth), depth)
-    similarity, weight = dict(found.dense), dict(found.lexical)
-    least, most = min(similarity.values(), default=0.0), max(weight.values(), default=0.0)
+    cosine, bm25 = dict(found.dense), dict(found.lexical)
+    least, most = min(cosine.values(), default=0.0), max(bm25.values(), default=0.0)
     return [
         Retrieved(
             stored,
             score,
-            similarity.get(stored.passage_id, least),
-            weight.get(stored.passage_id, 0.0) / most if most > 0 else 1.0,
+            cosine.get(stored.passage_id, least),
+            bm25.get(stored.passage_id, 0.0) / most if most > 0 else 1.0,
         )
         for stored, score in ranked
     ]

@@ -81,9 +81,6 @@ class Timings:
     total: float
 
 
-NO_TIME = Timings(0.0, 0.0, 0.0, 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Partial:
     """What a reply does without: the numbers of the shards that could not be asked, ascending."""

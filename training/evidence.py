@@ -90,18 +90,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     given = parser.parse_args()
     try:
-        sets, models = [], set()
-        for gold, store in given.on:
-            answerer = open_answerer(store, calibrated=False)
-            models.add((answerer.encoder.info.sha256, answerer.reader.info.sha256))
-            sets.append(judged(answerer, load_gold(gold), gold.name))
-            log.info("%s: %s candidates, %s right", gold, len(sets[-1]), sum(right for _, right in sets[-1]))
+        if not given.out.parent.is_dir():
+            raise UsageError(f"{given.out.parent}: no such folder; name a file in one that is there")
+        answerers = [(load_gold(gold), gold, open_answerer(store, calibrated=False)) for gold, store in given.on]
+        encoder, reader = answerers[0][2].encoder.info, answerers[0][2].reader.info
+        sets = []
+        for gold, path, answerer in answerers:
+            sets.append(judged(answerer, gold, path.name))
+            log.info("%s: %s candidates, %s right", path, len(sets[-1]), sum(right for _, right in sets[-1]))
         weights = fit(sets)
     except PinciteError as error:
         log.error("%s", error)
         sys.exit(2)
-    ((embedder, reader),) = models
-    fitted = {"embedder": embedder, "reader": reader, "weights": asdict(weights)}
+    fitted = {"embedder": encoder.sha256, "reader": reader.sha256, "weights": asdict(weights)}
     given.out.write_text(json.dumps(fitted, indent=1) + "\n", "utf-8")
     log.info("%s: %s", given.out, weights)
 

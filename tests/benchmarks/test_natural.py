@@ -15,6 +15,8 @@ ROWS = [
     ("5", LEFT_OUT[2], "By which town does the Oder end?", "Stettin"),
     ("6", LEFT_OUT[1], "What ends by Ostia?", "ends"),  # may be answered by another file after all
     ("7", KEPT, "Who sells it?", None),
+    ("8", LEFT_OUT[1], "Which harbour town lies behind that?", "ends"),  # a file says "ends", and nothing else of it
+    ("9", LEFT_OUT[1], "What ends by Ostia and Alexandria?", "Cux"),  # half of it, and no such answer
 ]
 
 
@@ -38,7 +40,7 @@ def test_half_of_the_paragraphs_are_left_out_and_their_questions_have_no_answer(
     asked = {half: load_gold(out / f"{half}.jsonl") for half in ("fit", "report")}
     for half, parity in (("fit", 0), ("report", 1)):
         ids = {n for n, context, *_ in ROWS if int(digits(context)[0], 16) % 2 == parity} - {"6", "7"}
-        assert {question.id for question in asked[half]} == ids
+        assert {question.id for question in asked[half]} == ids != set()
     for question in asked["fit"] + asked["report"]:
         assert question.answerable == (question.id in {"1", "2"})
         for evidence in question.evidence:

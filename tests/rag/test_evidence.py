@@ -82,9 +82,7 @@ def test_a_passage_that_tells_more_of_the_question_outranks_a_slightly_surer_rea
 def test_a_text_in_which_nothing_was_read_has_no_candidate():
     pieces = (Piece("By ", None), Piece(PASSAGE, 40))
     spans = [None, Span(0, 0, 2, "By", 9.0), Span(1, 0, 5, "Rollo", 1.0)]
-    none, ours, (found,) = [
-        [one] if one else None for one in candidates("who", [FOUND] * 3, [pieces] * 3, spans, Weights())
-    ]
+    none, ours, found = candidates("who", [FOUND] * 3, [pieces] * 3, spans, Weights())
     assert (none, ours) == (None, None)
     assert (found.start, found.end, found.quote) == (40, 45, "Rollo")
 
@@ -121,9 +119,13 @@ def test_other_models_go_by_the_margin_alone(tmp_path):
 def test_the_default_models_answer_by_all_the_evidence(seed_answerer):
     (asked,) = seed_answerer.ask_many(["In which city is the Regional Anti-Terrorist Structure?"], 10, 0)
     weights = weights_for(EMBEDDER_SHA256, DEFAULT_READER_SHA256)
-    for one in filter(None, asked.candidates):
+    read = [one for one in asked.candidates if one]
+    assert len(read) == 10
+    for one in read:
         assert one.score == round(weights.score(one.evidence), 4)
-        assert one.score != weights.score(replace(one.evidence, similarity=0.0))
+        without = weights.score(replace(one.evidence, similarity=0.0))
+        assert one.score - without == pytest.approx(weights.similarity * one.evidence.similarity, abs=1e-3)
+        assert one.evidence.similarity > 0
     assert asked.answer.candidate_score == max(one.score for one in asked.candidates if one)
 
 
