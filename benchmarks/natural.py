@@ -13,11 +13,10 @@ answer and half of the question's terms.
 
 import argparse
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.squad import Row, gold_line, read_rows
+from benchmarks.squad import Row, gold_line, read_rows, write_gold
 from index.lexical import terms
 from rag.normalise import normalise
 
@@ -76,9 +75,7 @@ def main() -> None:
     for context in {row["context"] for row in rows}:
         if is_kept(digits := digits_of(context)):
             (articles / f"{digits}.txt").write_bytes(context.encode())
-    for half, lines in gold_sets(rows).items():
-        body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (given.out / f"{half}.jsonl").write_bytes(body.encode())
+    write_gold(given.out, gold_sets(rows))
 
 
 if __name__ == "__main__":

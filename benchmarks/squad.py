@@ -14,7 +14,7 @@ even positions (0, 2, 4 ...) go to `fit`, the others to `report`, so that no doc
 import argparse
 import json
 import lzma
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,13 @@ def gold_line(row: Row, source: str, places: dict[str, int]) -> Row:
     }
 
 
+def write_gold(folder: Path, gold: Mapping[str, Iterable[Row]]) -> None:
+    """Write each gold set into a file of its name."""
+    for name, lines in gold.items():
+        body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (folder / f"{name}.jsonl").write_bytes(body.encode())
+
+
 def main() -> None:
     """Write `fit/`, `fit.jsonl`, `report/` and `report.jsonl`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,9 +75,7 @@ def main() -> None:
         (args.out / half).mkdir(parents=True, exist_ok=True)
         (args.out / half / source).write_bytes(text.encode())
         gold[half] += [gold_line(row, source, places) for row in rows]
-    for half, lines in gold.items():
-        body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (args.out / f"{half}.jsonl").write_bytes(body.encode())
+    write_gold(args.out, gold)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from dataclasses import asdict, astuple, fields
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from api.build import open_answerer
 from index.errors import PinciteError, UsageError
@@ -60,21 +60,15 @@ def fit(sets: Sequence[Judged]) -> Weights:
     if len(set(right)) < 2:
         raise UsageError("the candidates are all right or all wrong; name gold sets that have both")
     shares = np.concatenate([np.full(len(pairs), 1 / len(pairs)) for pairs in sets if pairs])
-    spread = _spread(rows)
+    scaler = StandardScaler()
     model = LogisticRegression(C=1.0, max_iter=1_000).fit(
-        (rows - rows.mean(axis=0)) / spread, right, sample_weight=shares * len(rows) / shares.sum()
+        scaler.fit_transform(rows), right, sample_weight=shares * len(rows) / shares.sum()
     )
-    by_name = dict(zip((field.name for field in fields(Evidence)), model.coef_[0] / spread, strict=True))
+    by_name = dict(zip((field.name for field in fields(Evidence)), model.coef_[0] / scaler.scale_, strict=True))
     margin = by_name.pop("margin")
     if margin <= 0:
         raise UsageError("candidates of greater margin are no oftener right; name gold sets with more questions")
     return Weights(**{name: round(float(weight / margin), DIGITS) for name, weight in by_name.items()})
-
-
-def _spread(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation of each column; 1 for one that does not vary."""
-    spread = rows.std(axis=0)
-    return np.where(spread > 0, spread, 1.0)
 
 
 def main() -> None:
